@@ -1,0 +1,2 @@
+//! tine.
+pub mod sys;

@@ -1,0 +1,2 @@
+//! tinectl.
+fn main() {}
