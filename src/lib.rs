@@ -1,2 +1,5 @@
 //! tine.
+pub mod buf;
+pub mod codec;
+pub mod http;
 pub mod sys;

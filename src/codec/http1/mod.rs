@@ -1,0 +1,1 @@
+//! HTTP/1.1 and HTTP/1.0 (RFC 9112), both sides.
