@@ -1,2 +1,3 @@
 //! tine.
+pub mod config;
 pub mod sys;
