@@ -3,6 +3,9 @@
 //! Responsible for: deciding whether a file is a board of this format before anything in it is used, and copying it.
 //! A reader never maps the file: it reads, so that a file cut short meanwhile is an error and not a SIGBUS. It asks
 //! nothing of the server.
+//!
+//! A copy cannot be retried word by word as live memory can: a text that was being written just then is shown as it was
+//! caught, whole or half.
 
 use core::fmt;
 use std::fs::{File, OpenOptions};

@@ -225,7 +225,7 @@ fn is_hidden(c: char) -> bool {
 #[cfg(not(loom))]
 const TRIES: usize = 16;
 #[cfg(loom)]
-const TRIES: usize = 2;
+const TRIES: usize = 1;
 
 const ONE_TURN: u64 = 1 << 32;
 const PID_HALF: u64 = ONE_TURN - 1;

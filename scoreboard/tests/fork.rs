@@ -1,6 +1,7 @@
 //! Real processes on one board: counting together, and being killed at any instruction.
 
 #![cfg(not(loom))]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(unsafe_code, reason = "tests of shared memory have to fork")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -172,9 +173,9 @@ fn one_child_killed_takes_nothing_from_the_others() {
 fn work_for_ever(board: &Board, process: u32) {
     let pid = std::process::id();
     let mut slots = SlotRange::new(0, 4);
-    for round in 0_u64.. {
+    let kinds = LeaseKind::ALL.iter().copied().cycle();
+    for (round, kind) in (0_u64..).zip(kinds) {
         let member = u32::try_from(round % 5).unwrap();
-        let kind = LeaseKind::ALL[usize::try_from(round % 3).unwrap()];
         let slot = slots.take().unwrap();
         let score = board.slot(process, slot);
         score.set_status(Status::Write, round);

@@ -1,6 +1,7 @@
 //! Files that are not what they seem: a reader says what it found and never panics, hangs or dies of a signal.
 
 #![cfg(not(loom))]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt};

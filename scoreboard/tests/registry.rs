@@ -1,6 +1,7 @@
 //! Members and balancers by identity: what a graceful restart, an operator's edit and a crashed parent leave behind.
 
 #![cfg(not(loom))]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::Ordering;
 

@@ -1,6 +1,7 @@
 //! Text read while it is written: a reader gets one write's bytes or is told that it did not.
 
 #![cfg(not(loom))]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
