@@ -2,7 +2,7 @@
 pub mod buf;
 pub mod codec;
 pub mod config;
+pub mod engine;
 pub mod http;
 pub mod sys;
 pub mod transport;
-pub mod engine;
