@@ -1,5 +1,6 @@
 //! tine.
 pub mod buf;
 pub mod codec;
+pub mod config;
 pub mod http;
 pub mod sys;
