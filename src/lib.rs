@@ -5,3 +5,5 @@ pub mod codec;
 pub mod config;
 pub mod http;
 pub mod sys;
+pub mod transport;
+pub mod engine;
