@@ -1,4 +1,5 @@
 //! tine.
+pub mod balancer;
 pub mod buf;
 pub mod codec;
 pub mod config;
