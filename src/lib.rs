@@ -3,7 +3,6 @@ pub mod balancer;
 pub mod buf;
 pub mod codec;
 pub mod config;
-pub mod engine;
 pub mod http;
 pub mod sys;
 pub mod transport;
