@@ -4,5 +4,6 @@ pub mod buf;
 pub mod codec;
 pub mod config;
 pub mod http;
+pub mod log;
 pub mod sys;
 pub mod transport;
