@@ -7,3 +7,5 @@ pub mod http;
 pub mod log;
 pub mod request;
 pub mod sys;
+pub mod transport;
+pub mod engine;

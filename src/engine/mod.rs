@@ -1,0 +1,3 @@
+//! engine
+pub mod slab;
+pub mod timers;
