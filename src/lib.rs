@@ -8,4 +8,3 @@ pub mod log;
 pub mod request;
 pub mod sys;
 pub mod transport;
-pub mod engine;

@@ -16,8 +16,9 @@
 use crate::codec::StreamId;
 use crate::http::{RequestHead, ResponseHead, Status};
 use crate::log::Trace;
-use crate::request::{Answer, Plan, Route, Sent};
+use crate::request::{Answer, Failure, Plan, Route, Sent};
 
+use super::dial::Dialing;
 use super::slab::Key;
 
 /// Where an exchange is.
@@ -108,6 +109,10 @@ pub struct Exchange {
     pub answer: Option<Box<Answer>>,
     /// Gathered content.
     pub content: Vec<u8>,
+    /// How far the search for a connection is.
+    pub dialing: Dialing,
+    /// Something went wrong while the exchange was not looked at.
+    pub pending: Option<Failure>,
     /// Its scoreboard slot.
     pub slot: Option<u32>,
     /// The books.
@@ -162,6 +167,8 @@ impl Exchange {
         self.answer = None;
         self.content.clear();
         self.content.shrink_to(CONTENT_KEPT);
+        self.dialing = Dialing::Start;
+        self.pending = None;
         self.slot = None;
         self.count = Count::default();
         self.trace = Trace::default();

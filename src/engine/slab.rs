@@ -101,6 +101,34 @@ impl<T> Slab<T> {
     }
 }
 
+/// Cells whose value ends with its tenant: a socket must be closed, not kept.
+impl<T> Slab<Option<T>> {
+    /// Moves a value into a cell.
+    pub fn insert(&mut self, value: T) -> Key {
+        let (key, cell) = self.acquire(|| None);
+        *cell = Some(value);
+        key
+    }
+
+    /// Takes the tenant out and gives the cell back.
+    pub fn take(&mut self, key: Key) -> Option<T> {
+        let value = self.get_mut(key)?.take();
+        self.release(key);
+        value
+    }
+
+    /// The tenant that the key names.
+    #[must_use]
+    pub fn at(&self, key: Key) -> Option<&T> {
+        self.get(key)?.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn at_mut(&mut self, key: Key) -> Option<&mut T> {
+        self.get_mut(key)?.as_mut()
+    }
+}
+
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Self::new()

@@ -10,15 +10,13 @@
 
 use std::collections::BTreeSet;
 
-/// Which slab a cell is in.
+/// Which slab a cell is in. An exchange has no entry of its own: its deadline is its client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A client connection.
     Client,
     /// A backend connection.
     Backend,
-    /// An exchange.
-    Exchange,
 }
 
 /// All entries of one loop. Times are milliseconds since the loop began.
@@ -103,11 +101,11 @@ mod tests {
             let mut deadline = [None; 8];
             for (now, &(index, ahead)) in (0u64..).zip(&filings) {
                 deadline[index as usize] = Some(now + ahead);
-                timers.file(Kind::Exchange, index, now + ahead, &mut filed[index as usize]);
+                timers.file(Kind::Backend, index, now + ahead, &mut filed[index as usize]);
                 while let Some((_, fired)) = timers.due(now) {
                     filed[fired as usize] = None;
                     match deadline[fired as usize] {
-                        Some(at) if at > now => timers.file(Kind::Exchange, fired, at, &mut filed[fired as usize]),
+                        Some(at) if at > now => timers.file(Kind::Backend, fired, at, &mut filed[fired as usize]),
                         _ => deadline[fired as usize] = None,
                     }
                 }
