@@ -86,6 +86,7 @@ pub mod codec;
 pub mod config;
 pub mod http;
 pub mod log;
+pub mod request;
 pub mod sys;
 pub mod transport;
 pub mod balancer;
