@@ -21,6 +21,8 @@ pub struct Books {
     line: Vec<u8>,
     /// The client's address as text, and whose it is.
     client: (Option<IpAddr>, String),
+    /// Per site, `name:port`.
+    labels: Vec<String>,
     date: DateCache,
     notes: Environment,
     thread: u32,
@@ -28,8 +30,10 @@ pub struct Books {
 
 impl Books {
     /// An empty desk for loop `thread` of its child.
-    pub fn new(_env: &Env, thread: u32) -> Self {
+    pub fn new(env: &Env, thread: u32) -> Self {
+        let label = |site: &Site| format!("{}:{}", site.name, site.port.unwrap_or(80));
         Self {
+            labels: env.sites.iter().map(label).collect(),
             lines: LogBuffer::new(Zone::system()),
             line: Vec::new(),
             client: (None, String::new()),
@@ -50,8 +54,15 @@ impl Books {
         self.client.1.as_bytes()
     }
 
-    /// The request line as the scoreboard shows it.
-    pub fn request_line(&mut self, head: &RequestHead) -> &[u8] {
+    /// The request line and the virtual host as the scoreboard shows them.
+    pub fn scoreboard_texts(&mut self, head: &RequestHead, site: Option<&Site>) -> (&[u8], &[u8]) {
+        self.put_request_line(head);
+        let label = site.and_then(|site| self.labels.get(site.index as usize));
+        (&self.line, label.map_or(&[], String::as_bytes))
+    }
+
+    /// The request line as it came: a valid one has exactly these pieces.
+    fn put_request_line(&mut self, head: &RequestHead) {
         self.line.clear();
         for piece in [
             head.method.as_str().as_bytes(),
@@ -62,7 +73,6 @@ impl Books {
         ] {
             self.line.extend_from_slice(piece);
         }
-        &self.line
     }
 
     /// Adds `Date` and `Server` to a response that lacks them (RFC 9110 §6.6.1; httpd keeps a backend's own).
@@ -83,7 +93,7 @@ impl Books {
         if site.access_logs.is_empty() {
             return;
         }
-        self.request_line(head);
+        self.put_request_line(head);
         let began = cell.count.began_us;
         let status = cell.status.map_or(0, crate::http::Status::as_u16);
         let original = cell.backend_status.map_or(status, crate::http::Status::as_u16);
@@ -140,7 +150,11 @@ impl Books {
     /// Writes what went wrong into the error log of the site.
     pub fn log_failure(&self, ask: &Ask<'_>, cell: &Exchange, failure: &Failure) {
         let member = cell.plan.backend.map(|backend| backend.label.as_str());
-        failure.log(ask, member);
+        ask.log(
+            crate::log::Module::Proxy,
+            crate::log::Level::Error,
+            format_args!("{} {failure}", member.unwrap_or("-")),
+        );
     }
 
     /// Writes out the turn's log lines.

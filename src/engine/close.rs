@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::codec::Reuse;
-use crate::request::{Failure, FailureKind, Side, Site};
+use crate::request::{Failure, FailureKind, ReadRule, Side, Site};
 use crate::transport::Flush;
 
 use super::client::{Client, LINGER_MS, Stage};
@@ -78,7 +78,6 @@ impl Core {
             debug_assert!(client.exchange.is_none(), "an exchange outlives its client");
             client.input.clear(&mut self.gear.blocks);
             client.output.clear(&mut self.gear.blocks);
-            self.tally.closed();
         }
         Step::Gone
     }
@@ -95,31 +94,31 @@ impl Core {
     fn client_deadline(&self, key: Key) -> Option<u64> {
         let client = self.clients.at(key)?;
         let cell = client.exchange.and_then(|exchange| self.exchanges.get(exchange));
-        let site = cell.and_then(|cell| cell.route.site).or_else(|| self.gear.env.sites.first())?;
+        let site = cell.and_then(|cell| cell.route.site).unwrap_or_else(|| self.gear.env.main());
         Some(match (client.stage, cell) {
-            (Stage::Fresh, _) => client.since_ms + site.read_header.deadline_after_ms(client.received, site.timeout_ms),
-            (Stage::Idle, _) => client.since_ms + site.keep_alive_timeout_ms,
-            (Stage::Closing, _) => client.moved_ms + site.timeout_ms,
+            (Stage::Fresh, _) => client.since_ms + allowance(site.read_head, client.received, site),
+            (Stage::Idle, _) => client.since_ms + millis(site.keep_alive_timeout),
             (Stage::Lingering, _) => client.since_ms + LINGER_MS,
             (Stage::Busy, Some(cell)) => self.exchange_deadline(client, cell, site).0,
-            (Stage::Busy, None) => client.moved_ms + site.timeout_ms,
+            (Stage::Closing | Stage::Busy, _) => client.moved_ms + millis(site.timeout),
         })
     }
 
     /// By when an exchange must have moved, and whose fault it is if it has not.
     fn exchange_deadline(&self, client: &Client, cell: &Exchange, site: &Site) -> (u64, Side, FailureKind) {
-        let slow_client = (client.moved_ms + site.timeout_ms, Side::Client, FailureKind::WriteTimeout);
+        let patience_ms = millis(site.timeout);
+        let slow_client = (client.moved_ms + patience_ms, Side::Client, FailureKind::WriteTimeout);
         match cell.phase {
             Phase::Receive => {
-                let allowed = site.read_header.deadline_after_ms(client.received, site.timeout_ms);
+                let allowed = allowance(site.read_head, client.received, site);
                 (client.since_ms + allowed, Side::Client, FailureKind::ReadTimeout)
             }
-            Phase::Gather => (client.moved_ms + site.timeout_ms, Side::Client, FailureKind::ReadTimeout),
+            Phase::Gather => (client.moved_ms + patience_ms, Side::Client, FailureKind::ReadTimeout),
             Phase::Dial => self.dial_deadline(cell, site),
             Phase::Await | Phase::Relay if !client.output.is_empty() => slow_client,
             Phase::Await | Phase::Relay if self.waits_for_content(cell) => {
-                let allowed = site.read_body.deadline_after_ms(cell.count.content_in, site.timeout_ms);
-                let at = (cell.count.phase_ms + allowed).min(client.moved_ms + site.timeout_ms);
+                let allowed = allowance(site.read_body, cell.count.content_in, site);
+                let at = (cell.count.phase_ms + allowed).min(client.moved_ms + patience_ms);
                 (at, Side::Client, FailureKind::ReadTimeout)
             }
             Phase::Await | Phase::Relay => {
@@ -139,7 +138,7 @@ impl Core {
                 (rules.map(|rules| rules.connect_timeout), FailureKind::ConnectTimeout)
             }
         };
-        (cell.count.phase_ms + patience.map_or(site.timeout_ms, millis), Side::Backend, kind)
+        (cell.count.phase_ms + patience.map_or(millis(site.timeout), millis), Side::Backend, kind)
     }
 
     /// Whether everything that the client has sent is with the backend, and more must come from the client.
@@ -169,7 +168,7 @@ impl Core {
 
     fn exchange_due(&mut self, key: Key, exchange: Key) {
         let (Some(client), Some(cell)) = (self.clients.at(key), self.exchanges.get(exchange)) else { return };
-        let Some(site) = cell.route.site.or_else(|| self.gear.env.sites.first()) else { return };
+        let site = cell.route.site.unwrap_or_else(|| self.gear.env.main());
         let (_, side, kind) = self.exchange_deadline(client, cell, site);
         let words = match (side, kind) {
             (Side::Client, FailureKind::WriteTimeout) => "the client took nothing for too long",
@@ -185,6 +184,18 @@ impl Core {
         }
         self.work(key);
     }
+}
+
+/// How long a stage of RequestReadTimeout may last after so many bytes; mod_reqtimeout's rule, and `Timeout` where it
+/// sets no limit.
+fn allowance(rule: ReadRule, received: u64, site: &Site) -> u64 {
+    let Some(initial) = rule.initial else { return millis(site.timeout) };
+    let bought_ms = match rule.bytes_per_s {
+        0 => 0,
+        rate => received.saturating_mul(1000) / u64::from(rate),
+    };
+    let allowed = millis(initial).saturating_add(bought_ms);
+    rule.max.map_or(allowed, |max| allowed.min(millis(max)))
 }
 
 /// Whole milliseconds of a timeout.

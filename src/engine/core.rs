@@ -148,6 +148,7 @@ impl Core {
             moved_ms: self.gear.now_ms,
             received: 0,
             is_at_eof: false,
+            must_linger: false,
         });
         self.accepted += 1;
         self.tally.accepted();
@@ -208,6 +209,7 @@ impl Core {
         self.tick();
         self.feed_starved();
         self.books.flush();
+        self.tally.publish(self.clients.len(), self.exchanges.len());
         if self.again.is_empty() { self.timers.next() } else { Some(self.gear.now_ms) }
     }
 
@@ -245,7 +247,7 @@ impl Core {
 
     /// The limits that hold before the virtual host is known: the main server's, as in httpd.
     fn head_limits(&self) -> Limits {
-        self.gear.env.sites.first().map_or_else(Limits::default, |site| site.head_limits)
+        self.gear.env.main().limits
     }
 }
 

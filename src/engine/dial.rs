@@ -8,9 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::buf::{Input, Outlet, Output};
 use crate::http::Part;
-use crate::request::verdict::Milestone;
-use crate::request::{Address, Backend, Env, Failure, FailureKind, Sent, Side};
-use crate::transport::{Ready, Stream, Transport};
+use crate::request::{Address, Backend, Env, Failure, FailureKind, Milestone, Sent, Side};
+use crate::transport::{Fill, Ready, Stream, Transport};
 
 use super::backend::{Upstream, UpstreamStage};
 use super::core::Core;
@@ -74,7 +73,11 @@ impl Core {
         let backend = cell.plan.backend.expect("a plan names its backend");
         let fresh = cell.plan.is_fresh_only;
         loop {
-            match self.pool.get(backend, fresh) {
+            let offer = self.pool.get(backend, fresh);
+            if !matches!(offer, Offer::Full) {
+                self.milestone(exchange, Milestone::Acquired);
+            }
+            match offer {
                 Offer::Idle(key) => {
                     if self.pair_idle(exchange, key) {
                         return Ok(Step::Again);
@@ -108,6 +111,7 @@ impl Core {
         if lives {
             self.pair(exchange, key);
         } else {
+            self.milestone(exchange, Milestone::Disconnected);
             self.drop_upstream(key);
         }
         lives
@@ -126,13 +130,14 @@ impl Core {
             exchange: None,
             served: parked.served,
             since_ms: self.gear.now_ms,
+            address: None,
             others: VecDeque::new(),
             is_at_eof: false,
         });
         let up = self.upstreams.at_mut(key)?;
         let watched = self.wires.watch(up.transport.stream_mut(), Kind::Backend, key);
         let died = match &watched {
-            Ok(()) => up.transport.fill(&mut up.input, &mut self.gear.blocks) != Ok(crate::transport::Fill::NotNow),
+            Ok(()) => !matches!(up.transport.fill(&mut up.input, &mut self.gear.blocks), Ok(Fill::NotNow)),
             Err(_) => true,
         };
         if died {
@@ -147,7 +152,7 @@ impl Core {
         match &backend.address {
             Address::Unix(path) => match self.wires.connect_unix(path) {
                 Ok(stream) => {
-                    let key = self.insert_upstream(backend, stream, Ready::WRITE, VecDeque::new());
+                    let key = self.insert_upstream(backend, stream, Ready::WRITE, None, VecDeque::new());
                     self.link(exchange, key);
                     self.watch_upstream(key)?;
                     self.pair(exchange, key);
@@ -192,13 +197,12 @@ impl Core {
         exchange: Key,
         mut list: VecDeque<SocketAddr>,
     ) -> Result<Step, Failure> {
-        self.milestone(exchange, Milestone::Connecting);
         let mut last = Failure::new(Side::Backend, FailureKind::Resolve, "the host has no address");
         while let Some(address) = list.pop_front() {
             match self.wires.connect(address, backend.pool.keepalive) {
                 Ok(stream) => {
-                    self.milestone(exchange, Milestone::Socket(address));
-                    let key = self.insert_upstream(backend, stream, Ready::NONE, list);
+                    self.milestone(exchange, Milestone::SocketCreated(address));
+                    let key = self.insert_upstream(backend, stream, Ready::NONE, Some(address), list);
                     self.link(exchange, key);
                     self.set_dialing(exchange, Dialing::Connecting);
                     self.watch_upstream(key)?;
@@ -219,6 +223,7 @@ impl Core {
         backend: &'static Backend,
         stream: Stream,
         ready: Ready,
+        address: Option<SocketAddr>,
         others: VecDeque<SocketAddr>,
     ) -> Key {
         self.upstreams.insert(Upstream {
@@ -231,6 +236,7 @@ impl Core {
             exchange: None,
             served: 0,
             since_ms: self.gear.now_ms,
+            address,
             others,
             is_at_eof: false,
         })
@@ -262,7 +268,6 @@ impl Core {
     /// The connection is ready: it gets the request's head.
     fn pair(&mut self, exchange: Key, key: Key) {
         self.link(exchange, key);
-        self.milestone(exchange, Milestone::Acquired);
         if let Err(failure) = self.send_head(exchange, key) {
             // Sent so little that nothing can have been seen; the next look at the exchange deals with it.
             if let Some(cell) = self.exchanges.get_mut(exchange) {
@@ -293,6 +298,7 @@ impl Core {
         }
         pushed?;
         cell.sent = Sent::Head;
+        cell.mark(crate::log::Milestone::Dialed, gear.now_us);
         if !cell.content.is_empty() {
             pump::push(up.codec.as_mut(), cell, &Part::Data(&cell.content), &mut outlet)?;
         }
@@ -361,7 +367,9 @@ impl Core {
         let client = self.exchanges.get(exchange).and_then(|cell| cell.client);
         match error {
             None => {
-                self.milestone(exchange, Milestone::Connected);
+                if let Some(address) = up.address {
+                    self.milestone(exchange, Milestone::Connected(address));
+                }
                 self.pair(exchange, key);
             }
             Some(error) => self.try_next_address(key, exchange, &error),
@@ -377,7 +385,9 @@ impl Core {
             cell.upstream = None;
             cell.dialing = Dialing::Start;
         }
-        self.milestone(exchange, Milestone::RefusedLate(error.raw_os_error()));
+        if let Some(address) = up.address {
+            self.milestone(exchange, Milestone::Refused(address, error.raw_os_error()));
+        }
         let failure = if up.others.is_empty() {
             self.pool.closed(up.backend);
             Some(Failure::io(Side::Backend, FailureKind::Connect, error))

@@ -15,7 +15,7 @@
 
 use crate::codec::StreamId;
 use crate::http::{RequestHead, ResponseHead, Status};
-use crate::log::Trace;
+use crate::log::{Milestone, Trace};
 use crate::request::{Answer, Failure, Plan, Route, Sent};
 
 use super::dial::Dialing;
@@ -97,8 +97,10 @@ pub struct Exchange {
     pub head: Option<Box<RequestHead>>,
     /// The final response head, as the client got it.
     pub reply: Option<Box<ResponseHead>>,
-    /// Its status; 0 before there is one.
+    /// Its status.
     pub status: Option<Status>,
+    /// The status that the backend gave in the present attempt.
+    pub backend_status: Option<Status>,
     /// Where it belongs.
     pub route: Route,
     /// Where it is forwarded.
@@ -109,6 +111,10 @@ pub struct Exchange {
     pub answer: Option<Box<Answer>>,
     /// Gathered content.
     pub content: Vec<u8>,
+    /// Most content to gather, in bytes.
+    pub gather_max: usize,
+    /// A client that waits with its content was told to go on.
+    pub has_said_continue: bool,
     /// How far the search for a connection is.
     pub dialing: Dialing,
     /// Something went wrong while the exchange was not looked at.
@@ -162,6 +168,9 @@ impl Exchange {
         self.has_sent_end = false;
         self.awaits_continue = false;
         self.status = None;
+        self.backend_status = None;
+        self.gather_max = 0;
+        self.has_said_continue = false;
         self.route.clear();
         self.plan.clear();
         self.answer = None;
@@ -173,6 +182,11 @@ impl Exchange {
         self.count = Count::default();
         self.trace = Trace::default();
         self.is_cut = false;
+    }
+
+    /// Notes when a milestone was reached.
+    pub fn mark(&mut self, milestone: Milestone, now_us: u64) {
+        self.trace.mark(milestone, now_us);
     }
 
     /// Goes to another phase.

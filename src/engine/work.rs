@@ -5,8 +5,10 @@
 
 use crate::buf::Outlet;
 use crate::http::{ContentSize, Part, ResponseHead, Status};
-use crate::request::verdict::Verdict;
-use crate::request::{Answer, Ask, Failure, FailureKind, Outcome, Sent, Side, route};
+use crate::log::Milestone as Mark;
+use crate::request::{
+    Answer, Ask, Failure, FailureKind, Handler, Milestone, Outcome, Plan, Sent, Side, Verdict, errordoc, route,
+};
 
 use super::client::{Client, Stage};
 use super::core::Core;
@@ -91,7 +93,7 @@ impl Core {
         cell.count.began_us = gear.now_us;
         cell.count.phase_ms = gear.now_ms;
         cell.count.keepalives = client.served;
-        cell.trace.start(gear.now_us);
+        cell.mark(Mark::Accepted, gear.now_us);
         let received = client.input.len() as u64;
         client.exchange = Some(exchange);
         client.served = client.served.saturating_add(1);
@@ -151,16 +153,16 @@ impl Core {
         let verdict = match locate(cell, client, gear) {
             Ok(()) => {
                 if let (Some(slot), Some(head)) = (cell.slot, cell.head.as_deref()) {
-                    let vhost = cell.route.site.map(|site| site.vhost_text.as_bytes()).unwrap_or_default();
                     let protocol = head.version.as_str().as_bytes();
-                    tally.working(slot, books.request_line(head), vhost, protocol, gear.now_us);
+                    let (line, vhost) = books.scoreboard_texts(head, cell.route.site);
+                    tally.working(slot, line, vhost, protocol, gear.now_us);
                 }
                 start(cell, client, gear)
             }
             Err(answer) => Verdict::Answer(answer),
         };
         let keeps = cell.route.site.is_none_or(|site| {
-            site.keep_alive && (site.max_keep_alive_requests == 0 || client.served < site.max_keep_alive_requests)
+            site.keep_alive && (site.keep_alive_requests_max == 0 || client.served <= site.keep_alive_requests_max)
         });
         if !keeps || gear.is_draining {
             client.codec.close_after_response();
@@ -189,7 +191,10 @@ impl Core {
                 cell.enter(Phase::Gather, now_ms);
             }
             Verdict::Decline => {
-                cell.answer = Some(Box::new(Answer::error(Status::NOT_FOUND, cell.route.site, cell.head.as_deref())));
+                cell.answer = cell
+                    .client
+                    .and_then(|key| self.clients.at(key))
+                    .map(|client| Answer::error(&ask(cell, client, &self.gear), Status::NOT_FOUND));
                 cell.enter(Phase::Answer, now_ms);
             }
         }
@@ -241,14 +246,13 @@ impl Core {
         let Some(upstream) = cell.upstream.and_then(|up| upstreams.at_mut(up)) else {
             return Err(Failure::new(Side::Backend, FailureKind::Closed, "the backend connection is gone"));
         };
-        let content_max = cell.route.site.map_or(0, |site| site.limit_body_bytes);
-        let content_max = if content_max == 0 { u64::MAX } else { content_max };
-        let uploaded = pump::request(cell, client, upstream, gear, content_max);
-        let uploaded = match uploaded.and_then(|pumped| pump::flush_upstream(upstream, gear).map(|()| pumped)) {
-            Ok(pumped) => Ok(pumped),
-            // A backend may answer early and close. What it said counts more than that it did not listen.
-            Err(failure) if failure.side == Side::Backend => Err(failure),
-            Err(failure) => return Err(failure),
+        let content_max = cell.route.dir().and_then(|dir| dir.limit_body).unwrap_or(u64::MAX);
+        let uploaded = pump::request(cell, client, upstream, gear, content_max)
+            .and_then(|pumped| pump::flush_upstream(upstream, gear).map(|()| pumped));
+        // A backend may answer early and close: what it said counts more than that it did not listen.
+        let uploaded = match uploaded {
+            Err(failure) if failure.side != Side::Backend => return Err(failure),
+            other => other,
         };
         match pump::response(cell, client, upstream, gear) {
             Ok(Pumped::Head(head)) => self.head_arrived(key, exchange, head),
@@ -275,7 +279,7 @@ impl Core {
 
     /// The backend's final head: edited by the handler, then the client's.
     fn head_arrived(&mut self, key: Key, exchange: Key, mut head: Box<ResponseHead>) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, .. } = self;
+        let Self { clients, exchanges, gear, books, .. } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
@@ -288,13 +292,14 @@ impl Core {
         }
         cell.backend_status = Some(head.status);
         cell.count.first_byte_us = gear.now_us;
-        cell.trace.first_byte(gear.now_us);
+        cell.mark(Mark::FirstByte, gear.now_us);
         if let Some(answer) = rewrite(cell, client, gear, &mut head) {
             gear.responses.put(head);
             self.release_plan(key, exchange, None);
             return Ok(self.obey(exchange, Verdict::Answer(answer)));
         }
         cell.status = Some(head.status);
+        books.stamp(&mut head, cell.route.site, gear.now_us);
         let part = Part::Head(head);
         let mut outlet = Outlet { output: &mut client.output, blocks: &mut gear.blocks };
         let queued = outlet.output.len();
@@ -327,11 +332,12 @@ impl Core {
 
     /// *Answer*: says what a handler or a failure decided.
     fn answer(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, .. } = self;
+        let Self { clients, exchanges, gear, books, .. } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
         let Some(answer) = cell.answer.take() else { return Ok(Step::Wait) };
+        let answer = errordoc::apply(&ask(cell, client, gear), answer);
         // What of the content is here already is taken, so that the connection can stay open; the rest is not
         // waited for.
         drain_arrived(cell, client, gear);
@@ -340,8 +346,9 @@ impl Core {
         }
         let mut head = gear.responses.take();
         head.status = answer.status;
+        head.reason.extend_from_slice(answer.reason.as_bytes());
         answer.fields.iter().for_each(|(_, name, value)| head.fields.push(name, value));
-        self.books.stamp(&mut head, cell.route.site, gear);
+        books.stamp(&mut head, Some(ask(cell, client, gear).site()), gear.now_us);
         head.content = ContentSize::Length(answer.body.len() as u64);
         cell.status = Some(answer.status);
         if cell.count.first_byte_us == 0 {
@@ -381,7 +388,9 @@ impl Core {
         failure.sent = cell.sent;
         failure.has_response = cell.backend_status.is_some();
         failure.reused = cell.upstream.and_then(|up| self.upstreams.at(up)).is_some_and(|up| up.served > 0);
-        self.books.log_failure(&self.gear, self.clients.at(key), cell, &failure);
+        if let Some(client) = self.clients.at(key) {
+            self.books.log_failure(&ask(cell, client, &self.gear), cell, &failure);
+        }
         let has_begun = cell.reply.is_some();
         if failure.side == Side::Client || has_begun || !cell.has_plan {
             let answer = self.last_word(key, exchange, &failure, has_begun);
@@ -413,9 +422,9 @@ impl Core {
             return None;
         }
         let cell = self.exchanges.get(exchange)?;
-        let mut answer = Answer::error(failure.status(), cell.route.site, cell.head.as_deref());
+        let mut answer = Answer::error(&ask(cell, client, &self.gear), failure.status());
         answer.close = true;
-        Some(Box::new(answer))
+        Some(answer)
     }
 
     fn end_badly(&mut self, exchange: Key, answer: Option<Box<Answer>>) -> Step {
@@ -503,53 +512,77 @@ impl Core {
     }
 }
 
-/// Shows the exchange to a handler.
-macro_rules! ask {
-    ($cell:expr, $client:expr, $gear:expr, $head:expr) => {
-        Ask {
-            env: $gear.env,
-            me: &$gear.me,
-            head: $head,
-            route: &$cell.route,
-            peers: &$client.peers,
-            content: ($cell.request == Half::Done).then_some($cell.content.as_slice()),
-            slot: $cell.slot.unwrap_or_default(),
-            keepalives: $cell.count.keepalives,
-            now_us: $gear.now_us,
-        }
+/// The exchange as handlers and pages see it.
+fn ask<'a>(cell: &'a Exchange, client: &'a Client, gear: &'a Gear) -> Ask<'a> {
+    Ask {
+        env: gear.env,
+        me: &gear.me,
+        head: cell.head.as_deref().unwrap_or(&gear.blank),
+        route: &cell.route,
+        peers: &client.peers,
+        content: (cell.request == Half::Done).then_some(cell.content.as_slice()),
+        slot: cell.slot.unwrap_or_default(),
+        keepalives: cell.count.keepalives,
+        now_us: gear.now_us,
+    }
+}
+
+/// Calls the handler with the exchange and its plan; the plan is taken out meanwhile, because the ask borrows the rest.
+fn with_plan<T>(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    call: impl FnOnce(&dyn Handler, &Ask<'_>, &mut Plan) -> T,
+) -> Option<T> {
+    let handler = cell.route.handler?;
+    let Exchange { head, route, plan, content, request, slot, count, .. } = cell;
+    let ask = Ask {
+        env: gear.env,
+        me: &gear.me,
+        head: head.as_deref().unwrap_or(&gear.blank),
+        route,
+        peers: &client.peers,
+        content: (*request == Half::Done).then_some(content.as_slice()),
+        slot: slot.unwrap_or_default(),
+        keepalives: count.keepalives,
+        now_us: gear.now_us,
     };
+    Some(call(handler, &ask, plan))
 }
 
 fn locate(cell: &mut Exchange, client: &Client, gear: &mut Gear) -> Result<(), Box<Answer>> {
-    let Some(head) = cell.head.as_deref() else { return Ok(()) };
-    cell.trace.head(gear.now_us);
-    let found = route::locate(gear.env, &gear.me, &mut gear.cache, &client.peers, head, gear.now_us, &mut cell.route);
-    cell.trace.routed(gear.now_us);
+    cell.mark(Mark::Head, gear.now_us);
+    let Gear { env, me, cache, blank, now_us, .. } = gear;
+    let ask = Ask {
+        env,
+        me,
+        head: cell.head.as_deref().unwrap_or(blank),
+        route: &route::NOWHERE,
+        peers: &client.peers,
+        content: None,
+        slot: cell.slot.unwrap_or_default(),
+        keepalives: cell.count.keepalives,
+        now_us: *now_us,
+    };
+    let found = route::locate(&ask, cache, &mut cell.route);
+    cell.mark(Mark::Routed, gear.now_us);
     found
 }
 
 fn start(cell: &mut Exchange, client: &Client, gear: &Gear) -> Verdict {
-    let (Some(head), Some(handler)) = (cell.head.as_deref(), cell.route.handler) else { return Verdict::Decline };
-    let ask = ask!(cell, client, gear, head);
-    handler.start(&ask, &mut cell.plan)
+    with_plan(cell, client, gear, |handler, ask, plan| handler.start(ask, plan)).unwrap_or(Verdict::Decline)
 }
 
 fn retry(cell: &mut Exchange, client: &Client, gear: &Gear, failure: &Failure) -> Verdict {
-    let (Some(head), Some(handler)) = (cell.head.as_deref(), cell.route.handler) else { return Verdict::Decline };
-    let ask = ask!(cell, client, gear, head);
-    handler.failed(&ask, &mut cell.plan, failure)
+    with_plan(cell, client, gear, |handler, ask, plan| handler.failed(ask, plan, failure)).unwrap_or(Verdict::Decline)
 }
 
 fn rewrite(cell: &mut Exchange, client: &Client, gear: &Gear, reply: &mut ResponseHead) -> Option<Box<Answer>> {
-    let (Some(head), Some(handler)) = (cell.head.as_deref(), cell.route.handler) else { return None };
-    let ask = ask!(cell, client, gear, head);
-    handler.rewrite(&ask, &cell.plan, reply)
+    with_plan(cell, client, gear, |handler, ask, plan| handler.rewrite(ask, plan, reply)).flatten()
 }
 
 fn settle(cell: &mut Exchange, client: &Client, gear: &Gear, outcome: &Outcome) {
-    let (Some(head), Some(handler)) = (cell.head.as_deref(), cell.route.handler) else { return };
-    let ask = ask!(cell, client, gear, head);
-    handler.finish(&ask, &mut cell.plan, outcome);
+    with_plan(cell, client, gear, |handler, ask, plan| handler.finish(ask, plan, outcome));
 }
 
 /// Tells a client that waits with its content to go on.
@@ -581,13 +614,11 @@ fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
 
 impl Core {
     /// Tells the handler how far its plan is, for the traces that it prints.
-    pub(super) fn milestone(&self, exchange: Key, milestone: crate::request::verdict::Milestone) {
+    pub(super) fn milestone(&self, exchange: Key, milestone: Milestone) {
         let Some(cell) = self.exchanges.get(exchange) else { return };
         let client = cell.client.and_then(|key| self.clients.at(key));
-        let (Some(client), Some(head), Some(handler)) = (client, cell.head.as_deref(), cell.route.handler) else {
-            return;
-        };
-        let gear = &self.gear;
-        handler.milestone(&ask!(cell, client, gear, head), &cell.plan, milestone);
+        if let (Some(client), Some(handler)) = (client, cell.route.handler) {
+            handler.milestone(&ask(cell, client, &self.gear), &cell.plan, milestone);
+        }
     }
 }
