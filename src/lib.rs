@@ -1,2 +1,3 @@
 //! tine.
+pub mod mpm;
 pub mod sys;
