@@ -87,8 +87,8 @@ pub mod config;
 pub mod http;
 pub mod log;
 pub mod request;
-//! tine.
 pub mod mpm;
 pub mod sys;
 pub mod transport;
 pub mod balancer;
+pub mod engine;
