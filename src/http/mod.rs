@@ -18,6 +18,8 @@ pub mod method;
 pub mod part;
 pub mod status;
 pub mod target;
+pub mod uri;
+pub mod date;
 pub mod version;
 
 pub use fields::{FieldId, FieldSet, Fields};
