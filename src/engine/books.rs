@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::http::date::DateCache;
 use crate::http::{FieldId, RequestHead, ResponseHead};
 use crate::log::{Ending, Environment, LogBuffer, Record, Zone};
-use crate::request::{Ask, Env, Failure, Peers, Site};
+use crate::request::{Ask, Failure, Peers, Site};
 
 use super::client::Client;
 use super::exchange::Exchange;
@@ -21,8 +21,6 @@ pub struct Books {
     line: Vec<u8>,
     /// The client's address as text, and whose it is.
     client: (Option<IpAddr>, String),
-    /// Per site, `name:port`.
-    labels: Vec<String>,
     date: DateCache,
     notes: Environment,
     thread: u32,
@@ -30,10 +28,8 @@ pub struct Books {
 
 impl Books {
     /// An empty desk for loop `thread` of its child.
-    pub fn new(env: &Env, thread: u32) -> Self {
-        let label = |site: &Site| format!("{}:{}", site.name, site.port.unwrap_or(80));
+    pub fn new(thread: u32) -> Self {
         Self {
-            labels: env.sites.iter().map(label).collect(),
             lines: LogBuffer::new(Zone::system()),
             line: Vec::new(),
             client: (None, String::new()),
@@ -55,10 +51,16 @@ impl Books {
     }
 
     /// The request line and the virtual host as the scoreboard shows them.
-    pub fn scoreboard_texts(&mut self, head: &RequestHead, site: Option<&Site>) -> (&[u8], &[u8]) {
+    pub fn scoreboard_texts<'a>(
+        &'a mut self,
+        head: &RequestHead,
+        site: Option<&'a Site>,
+    ) -> (&'a [u8], &'a [u8]) {
         self.put_request_line(head);
-        let label = site.and_then(|site| self.labels.get(site.index as usize));
-        (&self.line, label.map_or(&[], String::as_bytes))
+        (
+            &self.line,
+            site.map_or(&[], |site| site.vhost_text.as_bytes()),
+        )
     }
 
     /// The request line as it came: a valid one has exactly these pieces.
@@ -78,25 +80,31 @@ impl Books {
     /// Adds `Date` and `Server` to a response that lacks them (RFC 9110 §6.6.1; httpd keeps a backend's own).
     pub fn stamp(&mut self, head: &mut ResponseHead, site: Option<&Site>, now_us: u64) {
         if !head.fields.has(FieldId::Date) {
-            head.fields.push_id(FieldId::Date, self.date.at(now_us / 1_000_000));
+            head.fields
+                .push_id(FieldId::Date, self.date.at(now_us / 1_000_000));
         }
         if let Some(site) = site
             && !head.fields.has(FieldId::Server)
         {
-            head.fields.push_id(FieldId::Server, site.server_field.as_bytes());
+            head.fields
+                .push_id(FieldId::Server, site.server_field.as_bytes());
         }
     }
 
     /// Writes the access log of a finished exchange.
     pub fn close(&mut self, cell: &Exchange, client: &Client, gear: &Gear, keeps: bool) {
-        let (Some(head), Some(site)) = (cell.head.as_deref(), cell.route.site) else { return };
+        let (Some(head), Some(site)) = (cell.head.as_deref(), cell.route.site) else {
+            return;
+        };
         if site.access_logs.is_empty() {
             return;
         }
         self.put_request_line(head);
         let began = cell.count.began_us;
         let status = cell.status.map_or(0, crate::http::Status::as_u16);
-        let original = cell.backend_status.map_or(status, crate::http::Status::as_u16);
+        let original = cell
+            .backend_status
+            .map_or(status, crate::http::Status::as_u16);
         self.notes.clear();
         if let Some(code) = cell.backend_status {
             self.notes.set("proxy-status", code.to_string().as_bytes());
@@ -114,7 +122,10 @@ impl Books {
             local: client.peers.local,
             client_name: None,
             server_name: &site.name,
-            canonical_name: head.fields.get(FieldId::Host).unwrap_or(site.name.as_bytes()),
+            canonical_name: head
+                .fields
+                .get(FieldId::Host)
+                .unwrap_or(site.name.as_bytes()),
             server_port: site.port.unwrap_or(80),
             user: None,
             handler: cell.route.handler.map(|handler| handler.name()),
@@ -124,7 +135,8 @@ impl Books {
             query: head.target.query(),
             began_us: began,
             duration_us: gear.now_us.saturating_sub(began),
-            first_byte_us: (cell.count.first_byte_us > 0).then(|| cell.count.first_byte_us.saturating_sub(began)),
+            first_byte_us: (cell.count.first_byte_us > 0)
+                .then(|| cell.count.first_byte_us.saturating_sub(began)),
             content_out: cell.count.content_out,
             bytes_in: cell.count.bytes_in,
             bytes_out: cell.count.bytes_out,
@@ -150,11 +162,7 @@ impl Books {
     /// Writes what went wrong into the error log of the site.
     pub fn log_failure(&self, ask: &Ask<'_>, cell: &Exchange, failure: &Failure) {
         let member = cell.plan.backend.map(|backend| backend.label.as_str());
-        ask.log(
-            crate::log::Module::Proxy,
-            crate::log::Level::Error,
-            format_args!("{} {failure}", member.unwrap_or("-")),
-        );
+        failure.log(ask, member);
     }
 
     /// Writes out the turn's log lines.
@@ -167,6 +175,8 @@ impl Books {
 
 impl std::fmt::Debug for Books {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Books").field("thread", &self.thread).finish_non_exhaustive()
+        f.debug_struct("Books")
+            .field("thread", &self.thread)
+            .finish_non_exhaustive()
     }
 }

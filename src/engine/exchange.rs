@@ -50,10 +50,19 @@ impl Phase {
         matches!(
             (self, next),
             (Self::Receive, Self::Route | Self::Answer | Self::Finish)
-                | (Self::Route, Self::Gather | Self::Dial | Self::Answer | Self::Finish)
+                | (
+                    Self::Route,
+                    Self::Gather | Self::Dial | Self::Answer | Self::Finish
+                )
                 | (Self::Gather, Self::Route | Self::Answer | Self::Finish)
-                | (Self::Dial, Self::Await | Self::Dial | Self::Answer | Self::Finish)
-                | (Self::Await, Self::Relay | Self::Dial | Self::Answer | Self::Finish)
+                | (
+                    Self::Dial,
+                    Self::Await | Self::Dial | Self::Answer | Self::Finish
+                )
+                | (
+                    Self::Await,
+                    Self::Relay | Self::Dial | Self::Answer | Self::Finish
+                )
                 | (Self::Relay, Self::Finish | Self::Answer)
                 | (Self::Answer, Self::Finish)
         )
@@ -159,7 +168,10 @@ pub struct Count {
 impl Exchange {
     /// Makes the cell ready for its next tenant. Heads were taken out before.
     pub fn reset(&mut self) {
-        debug_assert!(self.upstream.is_none() && !self.has_plan, "books were closed");
+        debug_assert!(
+            self.upstream.is_none() && !self.has_plan,
+            "books were closed"
+        );
         self.phase = Phase::Receive;
         self.client = None;
         self.request = Half::Open;
@@ -191,7 +203,11 @@ impl Exchange {
 
     /// Goes to another phase.
     pub fn enter(&mut self, next: Phase, now_ms: u64) {
-        debug_assert!(self.phase.may_become(next), "no arrow from {:?} to {next:?}", self.phase);
+        debug_assert!(
+            self.phase.may_become(next),
+            "no arrow from {:?} to {next:?}",
+            self.phase
+        );
         self.phase = next;
         self.count.phase_ms = now_ms;
     }

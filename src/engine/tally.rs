@@ -19,8 +19,21 @@ pub struct Tally {
 
 impl Tally {
     /// Marks the loop's slots as ready. `share` are the slots that belong to it.
-    pub fn new(board: &'static Board, process: u32, slots: SlotRange, thread: u32, pid: u32, now_us: u64) -> Self {
-        let tally = Self { board, process, slots, is_extended: board.global().is_extended(), published: [0; 3] };
+    pub fn new(
+        board: &'static Board,
+        process: u32,
+        slots: SlotRange,
+        thread: u32,
+        pid: u32,
+        now_us: u64,
+    ) -> Self {
+        let tally = Self {
+            board,
+            process,
+            slots,
+            is_extended: board.global().is_extended(),
+            published: [0; 3],
+        };
         let mut probe = tally.slots.clone();
         let generation = tally.process().generation.load(Relaxed);
         while let Some(slot) = probe.take() {
@@ -49,7 +62,14 @@ impl Tally {
     }
 
     /// The head has arrived: the slot shows it.
-    pub fn working(&self, slot: u32, request_line: &[u8], vhost: &[u8], protocol: &[u8], now_us: u64) {
+    pub fn working(
+        &self,
+        slot: u32,
+        request_line: &[u8],
+        vhost: &[u8],
+        protocol: &[u8],
+        now_us: u64,
+    ) {
         let score = self.slot(slot);
         score.set_status(Status::Write, now_us);
         if self.is_extended {
@@ -87,12 +107,20 @@ impl Tally {
     /// Says how many client connections are open and how many of them are in an exchange, once a turn. Several loops
     /// may share the record, so each adds what changed in it.
     pub fn publish(&mut self, connections: usize, exchanges: usize) {
-        let now = [connections, connections.saturating_sub(exchanges), exchanges];
+        let now = [
+            connections,
+            connections.saturating_sub(exchanges),
+            exchanges,
+        ];
         if now == self.published {
             return;
         }
         let process = self.board.process(self.process);
-        let words = [&process.connections, &process.keepalive, &process.slots_taken];
+        let words = [
+            &process.connections,
+            &process.keepalive,
+            &process.slots_taken,
+        ];
         for ((word, now), before) in words.into_iter().zip(now).zip(self.published) {
             // Wrapping on purpose: adding the difference modulo 2^32 also subtracts.
             word.fetch_add(word32(now).wrapping_sub(word32(before)), Relaxed);
@@ -126,6 +154,9 @@ fn word32(count: usize) -> u32 {
 
 impl std::fmt::Debug for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tally").field("process", &self.process).field("slots", &self.slots).finish_non_exhaustive()
+        f.debug_struct("Tally")
+            .field("process", &self.process)
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
     }
 }

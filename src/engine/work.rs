@@ -7,7 +7,8 @@ use crate::buf::Outlet;
 use crate::http::{ContentSize, Part, ResponseHead, Status};
 use crate::log::Milestone as Mark;
 use crate::request::{
-    Answer, Ask, Failure, FailureKind, Handler, Milestone, Outcome, Plan, Sent, Side, Verdict, errordoc, route,
+    Answer, Ask, Failure, FailureKind, Handler, Milestone, Outcome, Plan, Sent, Side, Verdict,
+    errordoc, route,
 };
 
 use super::client::{Client, Stage};
@@ -33,10 +34,14 @@ impl Core {
     /// Does everything that can be done for a client now.
     pub(super) fn work(&mut self, key: Key) {
         loop {
-            let Some(client) = self.clients.at(key) else { return };
+            let Some(client) = self.clients.at(key) else {
+                return;
+            };
             let step = match (client.stage, client.exchange) {
                 (Stage::Closing | Stage::Lingering, _) => self.close(key),
-                (Stage::Fresh | Stage::Idle | Stage::Busy, Some(exchange)) => self.drive(key, exchange),
+                (Stage::Fresh | Stage::Idle | Stage::Busy, Some(exchange)) => {
+                    self.drive(key, exchange)
+                }
                 (Stage::Fresh | Stage::Idle | Stage::Busy, None) => self.await_request(key),
             };
             match step {
@@ -53,10 +58,16 @@ impl Core {
     fn await_request(&mut self, key: Key) -> Step {
         loop {
             let Self { clients, gear, .. } = self;
-            let Some(client) = clients.at_mut(key) else { return Step::Gone };
+            let Some(client) = clients.at_mut(key) else {
+                return Step::Gone;
+            };
             if client.has_input() {
                 gear.news.clear();
-                if client.codec.absorb(&mut client.input, &mut gear.news).is_err() {
+                if client
+                    .codec
+                    .absorb(&mut client.input, &mut gear.news)
+                    .is_err()
+                {
                     return self.drop_client(key);
                 }
                 if let Some(stream) = gear.news.pop() {
@@ -77,9 +88,23 @@ impl Core {
 
     /// Opens the books of a new exchange, when there is a slot for it.
     fn begin(&mut self, key: Key, stream: crate::codec::StreamId) -> Step {
-        let Self { clients, exchanges, tally, gear, starved, books, .. } = self;
-        let Some(client) = clients.at_mut(key) else { return Step::Gone };
-        let Some(slot) = tally.begin(books.client_text(&client.peers), client.served == 0, gear.now_us) else {
+        let Self {
+            clients,
+            exchanges,
+            tally,
+            gear,
+            starved,
+            books,
+            ..
+        } = self;
+        let Some(client) = clients.at_mut(key) else {
+            return Step::Gone;
+        };
+        let Some(slot) = tally.begin(
+            books.client_text(&client.peers),
+            client.served == 0,
+            gear.now_us,
+        ) else {
             if !starved.contains(&key) {
                 starved.push_back(key);
             }
@@ -104,7 +129,9 @@ impl Core {
 
     /// One step of an exchange.
     fn drive(&mut self, key: Key, exchange: Key) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else { return self.drop_client(key) };
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return self.drop_client(key);
+        };
         let result = match cell.pending.take() {
             Some(failure) => Err(failure),
             None => match cell.phase {
@@ -122,7 +149,12 @@ impl Core {
 
     /// *Receive*: until the head is complete.
     fn receive(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
@@ -146,7 +178,14 @@ impl Core {
 
     /// *Route*: where the request belongs, and what the handler decides.
     fn decide(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, tally, books, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            tally,
+            books,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
@@ -162,7 +201,9 @@ impl Core {
             Err(answer) => Verdict::Answer(answer),
         };
         let keeps = cell.route.site.is_none_or(|site| {
-            site.keep_alive && (site.keep_alive_requests_max == 0 || client.served <= site.keep_alive_requests_max)
+            site.keep_alive
+                && (site.max_keep_alive_requests == 0
+                    || client.served <= site.max_keep_alive_requests)
         });
         if !keeps || gear.is_draining {
             client.codec.close_after_response();
@@ -172,7 +213,9 @@ impl Core {
 
     /// Goes where a verdict points.
     fn obey(&mut self, exchange: Key, verdict: Verdict) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else { return Step::Gone };
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return Step::Gone;
+        };
         let now_ms = self.gear.now_ms;
         match verdict {
             Verdict::Forward => {
@@ -203,11 +246,21 @@ impl Core {
 
     /// *Gather*: holds the whole content, up to the handler's limit, then asks the handler again.
     fn gather(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
-        if cell.head.as_deref().is_some_and(|head| head.expects_continue) && !cell.has_said_continue {
+        if cell
+            .head
+            .as_deref()
+            .is_some_and(|head| head.expects_continue)
+            && !cell.has_said_continue
+        {
             cell.has_said_continue = true;
             say_continue(cell, client, gear)?;
         }
@@ -219,7 +272,11 @@ impl Core {
             match part {
                 Some(Part::Data(bytes)) => {
                     if cell.content.len() + bytes.len() > cell.gather_max {
-                        return Err(Failure::new(Side::Client, FailureKind::TooLarge, "the form is too large"));
+                        return Err(Failure::new(
+                            Side::Client,
+                            FailureKind::TooLarge,
+                            "the form is too large",
+                        ));
                     }
                     cell.content.extend_from_slice(bytes);
                 }
@@ -239,14 +296,28 @@ impl Core {
 
     /// *Await* and *Relay*: moves parts both ways.
     fn relay(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, upstreams, gear, again, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            upstreams,
+            gear,
+            again,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
         let Some(upstream) = cell.upstream.and_then(|up| upstreams.at_mut(up)) else {
-            return Err(Failure::new(Side::Backend, FailureKind::Closed, "the backend connection is gone"));
+            return Err(Failure::new(
+                Side::Backend,
+                FailureKind::Closed,
+                "the backend connection is gone",
+            ));
         };
-        let content_max = cell.route.dir().and_then(|dir| dir.limit_body).unwrap_or(u64::MAX);
+        let content_max = cell
+            .route
+            .dir()
+            .map_or(u64::MAX, |dir| dir.limit_body_bytes);
         let uploaded = pump::request(cell, client, upstream, gear, content_max)
             .and_then(|pumped| pump::flush_upstream(upstream, gear).map(|()| pumped));
         // A backend may answer early and close: what it said counts more than that it did not listen.
@@ -278,8 +349,19 @@ impl Core {
     }
 
     /// The backend's final head: edited by the handler, then the client's.
-    fn head_arrived(&mut self, key: Key, exchange: Key, mut head: Box<ResponseHead>) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, books, .. } = self;
+    fn head_arrived(
+        &mut self,
+        key: Key,
+        exchange: Key,
+        mut head: Box<ResponseHead>,
+    ) -> Result<Step, Failure> {
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            books,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
@@ -301,7 +383,10 @@ impl Core {
         cell.status = Some(head.status);
         books.stamp(&mut head, cell.route.site, gear.now_us);
         let part = Part::Head(head);
-        let mut outlet = Outlet { output: &mut client.output, blocks: &mut gear.blocks };
+        let mut outlet = Outlet {
+            output: &mut client.output,
+            blocks: &mut gear.blocks,
+        };
         let queued = outlet.output.len();
         pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet)?;
         cell.count.bytes_out += (client.output.len() - queued) as u64;
@@ -313,8 +398,18 @@ impl Core {
     }
 
     /// An interim head: opens the way for content that waited for it, and is passed on.
-    fn interim_arrived(&mut self, key: Key, exchange: Key, head: Box<ResponseHead>) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, .. } = self;
+    fn interim_arrived(
+        &mut self,
+        key: Key,
+        exchange: Key,
+        head: Box<ResponseHead>,
+    ) -> Result<Step, Failure> {
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
@@ -322,7 +417,10 @@ impl Core {
             cell.awaits_continue = false;
         }
         let part = Part::Interim(head);
-        let mut outlet = Outlet { output: &mut client.output, blocks: &mut gear.blocks };
+        let mut outlet = Outlet {
+            output: &mut client.output,
+            blocks: &mut gear.blocks,
+        };
         pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet)?;
         if let Part::Interim(head) = part {
             gear.responses.put(head);
@@ -332,11 +430,19 @@ impl Core {
 
     /// *Answer*: says what a handler or a failure decided.
     fn answer(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, books, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            books,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
-        let Some(answer) = cell.answer.take() else { return Ok(Step::Wait) };
+        let Some(answer) = cell.answer.take() else {
+            return Ok(Step::Wait);
+        };
         let answer = errordoc::apply(&ask(cell, client, gear), answer);
         // What of the content is here already is taken, so that the connection can stay open; the rest is not
         // waited for.
@@ -347,22 +453,36 @@ impl Core {
         let mut head = gear.responses.take();
         head.status = answer.status;
         head.reason.extend_from_slice(answer.reason.as_bytes());
-        answer.fields.iter().for_each(|(_, name, value)| head.fields.push(name, value));
+        answer
+            .fields
+            .iter()
+            .for_each(|(_, name, value)| head.fields.push(name, value));
         books.stamp(&mut head, Some(ask(cell, client, gear).site()), gear.now_us);
         head.content = ContentSize::Length(answer.body.len() as u64);
         cell.status = Some(answer.status);
         if cell.count.first_byte_us == 0 {
             cell.count.first_byte_us = gear.now_us;
         }
-        let is_head = cell.head.as_deref().is_some_and(|head| head.method == crate::http::Method::Head);
+        let is_head = cell
+            .head
+            .as_deref()
+            .is_some_and(|head| head.method == crate::http::Method::Head);
         let has_content = !is_head && !answer.status.forbids_content() && !answer.body.is_empty();
-        let mut outlet = Outlet { output: &mut client.output, blocks: &mut gear.blocks };
+        let mut outlet = Outlet {
+            output: &mut client.output,
+            blocks: &mut gear.blocks,
+        };
         let queued = outlet.output.len();
         let part = Part::Head(head);
         let mut pushed = pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet);
         if has_content && pushed.is_ok() {
             cell.count.content_out = answer.body.len() as u64;
-            pushed = pump::push_client(client.codec.as_mut(), cell, &Part::Data(&answer.body), &mut outlet);
+            pushed = pump::push_client(
+                client.codec.as_mut(),
+                cell,
+                &Part::Data(&answer.body),
+                &mut outlet,
+            );
         }
         if pushed.is_ok() {
             pushed = pump::push_client(client.codec.as_mut(), cell, &Part::End, &mut outlet);
@@ -379,7 +499,9 @@ impl Core {
 
     /// Deals with a failure: another plan, an answer, or the end of the connection.
     fn fail(&mut self, key: Key, exchange: Key, mut failure: Failure) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else { return self.drop_client(key) };
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return self.drop_client(key);
+        };
         if let Some(backend) = cell.plan.backend
             && cell.dialing == Dialing::Queued
         {
@@ -387,9 +509,13 @@ impl Core {
         }
         failure.sent = cell.sent;
         failure.has_response = cell.backend_status.is_some();
-        failure.reused = cell.upstream.and_then(|up| self.upstreams.at(up)).is_some_and(|up| up.served > 0);
+        failure.reused = cell
+            .upstream
+            .and_then(|up| self.upstreams.at(up))
+            .is_some_and(|up| up.served > 0);
         if let Some(client) = self.clients.at(key) {
-            self.books.log_failure(&ask(cell, client, &self.gear), cell, &failure);
+            self.books
+                .log_failure(&ask(cell, client, &self.gear), cell, &failure);
         }
         let has_begun = cell.reply.is_some();
         if failure.side == Side::Client || has_begun || !cell.has_plan {
@@ -397,10 +523,19 @@ impl Core {
             self.release_plan(key, exchange, Some(failure));
             return self.end_badly(exchange, answer);
         }
-        if let Some(up) = self.exchanges.get_mut(exchange).and_then(|cell| cell.upstream.take()) {
+        if let Some(up) = self
+            .exchanges
+            .get_mut(exchange)
+            .and_then(|cell| cell.upstream.take())
+        {
             self.drop_upstream(up);
         }
-        let Self { clients, exchanges, gear, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Step::Gone;
         };
@@ -414,7 +549,13 @@ impl Core {
     }
 
     /// What the client is told about a failure that no handler may mend; `None` when it can't be told anything.
-    fn last_word(&mut self, key: Key, exchange: Key, failure: &Failure, has_begun: bool) -> Option<Box<Answer>> {
+    fn last_word(
+        &mut self,
+        key: Key,
+        exchange: Key,
+        failure: &Failure,
+        has_begun: bool,
+    ) -> Option<Box<Answer>> {
         let is_deaf = failure.side == Side::Client && failure.kind == FailureKind::Closed;
         let client = self.clients.at_mut(key)?;
         client.codec.close_after_response();
@@ -422,13 +563,15 @@ impl Core {
             return None;
         }
         let cell = self.exchanges.get(exchange)?;
-        let mut answer = Answer::error(&ask(cell, client, &self.gear), failure.status());
+        let mut answer = failure.answer(&ask(cell, client, &self.gear));
         answer.close = true;
         Some(answer)
     }
 
     fn end_badly(&mut self, exchange: Key, answer: Option<Box<Answer>>) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else { return Step::Gone };
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return Step::Gone;
+        };
         let now_ms = self.gear.now_ms;
         if answer.is_some() {
             cell.answer = answer;
@@ -442,8 +585,16 @@ impl Core {
 
     /// Closes the plan's books and lets its connection go: back to the pool when both directions ended well.
     pub(super) fn release_plan(&mut self, key: Key, exchange: Key, failure: Option<Failure>) {
-        let Self { clients, exchanges, upstreams, gear, .. } = self;
-        let (Some(client), Some(cell)) = (clients.at(key), exchanges.get_mut(exchange)) else { return };
+        let Self {
+            clients,
+            exchanges,
+            upstreams,
+            gear,
+            ..
+        } = self;
+        let (Some(client), Some(cell)) = (clients.at(key), exchanges.get_mut(exchange)) else {
+            return;
+        };
         let outcome = Outcome {
             status: cell.backend_status,
             failure,
@@ -454,7 +605,9 @@ impl Core {
             cell.has_plan = false;
             settle(cell, client, gear, &outcome);
         }
-        let Some(up) = cell.upstream.take() else { return };
+        let Some(up) = cell.upstream.take() else {
+            return;
+        };
         let is_whole = outcome.failure.is_none()
             && cell.response == Half::Done
             && cell.has_sent_end
@@ -475,8 +628,16 @@ impl Core {
 
     /// Writes what waits on both sides of a client's exchange.
     fn flush(&mut self, key: Key) {
-        let Self { clients, exchanges, upstreams, gear, .. } = self;
-        let Some(client) = clients.at_mut(key) else { return };
+        let Self {
+            clients,
+            exchanges,
+            upstreams,
+            gear,
+            ..
+        } = self;
+        let Some(client) = clients.at_mut(key) else {
+            return;
+        };
         let failed = pump::flush_client(client, gear).is_err();
         client.input.rest(&mut gear.blocks);
         let exchange = client.exchange;
@@ -502,10 +663,16 @@ impl Core {
             self.drop_client(key);
             return;
         };
-        let failure = Failure::new(Side::Client, FailureKind::Closed, "the client closed the connection");
+        let failure = Failure::new(
+            Side::Client,
+            FailureKind::Closed,
+            "the client closed the connection",
+        );
         let mut step = self.fail(key, exchange, failure);
         while step == Step::Again {
-            let Some(exchange) = self.clients.at(key).and_then(|client| client.exchange) else { break };
+            let Some(exchange) = self.clients.at(key).and_then(|client| client.exchange) else {
+                break;
+            };
             step = self.drive(key, exchange);
         }
         self.drop_client(key);
@@ -535,7 +702,16 @@ fn with_plan<T>(
     call: impl FnOnce(&dyn Handler, &Ask<'_>, &mut Plan) -> T,
 ) -> Option<T> {
     let handler = cell.route.handler?;
-    let Exchange { head, route, plan, content, request, slot, count, .. } = cell;
+    let Exchange {
+        head,
+        route,
+        plan,
+        content,
+        request,
+        slot,
+        count,
+        ..
+    } = cell;
     let ask = Ask {
         env: gear.env,
         me: &gear.me,
@@ -552,37 +728,58 @@ fn with_plan<T>(
 
 fn locate(cell: &mut Exchange, client: &Client, gear: &mut Gear) -> Result<(), Box<Answer>> {
     cell.mark(Mark::Head, gear.now_us);
-    let Gear { env, me, cache, blank, now_us, .. } = gear;
-    let ask = Ask {
+    let Gear {
         env,
         me,
-        head: cell.head.as_deref().unwrap_or(blank),
-        route: &route::NOWHERE,
-        peers: &client.peers,
-        content: None,
-        slot: cell.slot.unwrap_or_default(),
-        keepalives: cell.count.keepalives,
-        now_us: *now_us,
-    };
-    let found = route::locate(&ask, cache, &mut cell.route);
+        cache,
+        blank,
+        now_us,
+        ..
+    } = gear;
+    let head = cell.head.as_deref().unwrap_or(blank);
+    let found = route::locate(
+        env,
+        me,
+        cache,
+        &client.peers,
+        head,
+        *now_us,
+        &mut cell.route,
+    );
     cell.mark(Mark::Routed, gear.now_us);
     found
 }
 
 fn start(cell: &mut Exchange, client: &Client, gear: &Gear) -> Verdict {
-    with_plan(cell, client, gear, |handler, ask, plan| handler.start(ask, plan)).unwrap_or(Verdict::Decline)
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.start(ask, plan)
+    })
+    .unwrap_or(Verdict::Decline)
 }
 
 fn retry(cell: &mut Exchange, client: &Client, gear: &Gear, failure: &Failure) -> Verdict {
-    with_plan(cell, client, gear, |handler, ask, plan| handler.failed(ask, plan, failure)).unwrap_or(Verdict::Decline)
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.failed(ask, plan, failure)
+    })
+    .unwrap_or(Verdict::Decline)
 }
 
-fn rewrite(cell: &mut Exchange, client: &Client, gear: &Gear, reply: &mut ResponseHead) -> Option<Box<Answer>> {
-    with_plan(cell, client, gear, |handler, ask, plan| handler.rewrite(ask, plan, reply)).flatten()
+fn rewrite(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    reply: &mut ResponseHead,
+) -> Option<Box<Answer>> {
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.rewrite(ask, plan, reply)
+    })
+    .flatten()
 }
 
 fn settle(cell: &mut Exchange, client: &Client, gear: &Gear, outcome: &Outcome) {
-    with_plan(cell, client, gear, |handler, ask, plan| handler.finish(ask, plan, outcome));
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.finish(ask, plan, outcome)
+    });
 }
 
 /// Tells a client that waits with its content to go on.
@@ -590,7 +787,10 @@ fn say_continue(cell: &Exchange, client: &mut Client, gear: &mut Gear) -> Result
     let mut head = gear.responses.take();
     head.status = Status::CONTINUE;
     let part = Part::Interim(head);
-    let mut outlet = Outlet { output: &mut client.output, blocks: &mut gear.blocks };
+    let mut outlet = Outlet {
+        output: &mut client.output,
+        blocks: &mut gear.blocks,
+    };
     pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet)?;
     if let Part::Interim(head) = part {
         gear.responses.put(head);
@@ -604,7 +804,10 @@ fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
         return;
     }
     while cell.request == Half::Open {
-        match client.codec.pull(cell.stream, &mut client.input, &mut gear.requests) {
+        match client
+            .codec
+            .pull(cell.stream, &mut client.input, &mut gear.requests)
+        {
             Ok(Some(Part::End)) => cell.request = Half::Done,
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => return,
@@ -615,7 +818,9 @@ fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
 impl Core {
     /// Tells the handler how far its plan is, for the traces that it prints.
     pub(super) fn milestone(&self, exchange: Key, milestone: Milestone) {
-        let Some(cell) = self.exchanges.get(exchange) else { return };
+        let Some(cell) = self.exchanges.get(exchange) else {
+            return;
+        };
         let client = cell.client.and_then(|key| self.clients.at(key));
         if let (Some(client), Some(handler)) = (client, cell.route.handler) {
             handler.milestone(&ask(cell, client, &self.gear), &cell.plan, milestone);

@@ -2,6 +2,9 @@
 #[derive(Default)]
 #[allow(missing_docs)]
 pub struct DateCache;
-impl DateCache { 
-#[allow(missing_docs)]
-pub fn at(&mut self, _s: u64) -> &[u8] { b"x" } }
+impl DateCache {
+    #[allow(missing_docs)]
+    pub fn at(&mut self, _s: u64) -> &[u8] {
+        b"x"
+    }
+}

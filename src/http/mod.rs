@@ -9,6 +9,7 @@
 //!
 //! Reading order: [`fields`], [`head`], [`part`], then the small ones.
 
+pub mod date;
 pub mod fields;
 pub mod framing;
 pub mod head;
@@ -19,7 +20,6 @@ pub mod part;
 pub mod status;
 pub mod target;
 pub mod uri;
-pub mod date;
 pub mod version;
 
 pub use fields::{FieldId, FieldSet, Fields};
