@@ -37,10 +37,6 @@ pub trait Handler: Sync {
         None
     }
 
-    /// The engine got so far with the plan: for the traces that mod_proxy prints on the way. Called at each step
-    /// of the ladder to a connection, and only then.
-    fn milestone(&self, _ask: &Ask<'_>, _plan: &Plan, _milestone: Milestone) {}
-
     /// The exchange is over, well or not: settles what the plan claimed. Called exactly once for every plan that
     /// was carried out and for which `failed` was not called.
     fn finish(&self, _ask: &Ask<'_>, _plan: &mut Plan, _outcome: &Outcome) {}
@@ -85,23 +81,6 @@ pub enum Verdict {
     },
     /// Not mine: there is nothing here (404).
     Decline,
-}
-
-/// A step on the way to a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Milestone {
-    /// The backend's address is known; connecting begins.
-    Connecting,
-    /// A socket for this address was made, and connecting has begun.
-    Socket(SocketAddr),
-    /// The address refused at once, with the operating system's error.
-    Refused(SocketAddr, Option<i32>),
-    /// The connection being made was refused, with the operating system's error.
-    RefusedLate(Option<i32>),
-    /// The connection is made.
-    Connected,
-    /// A connection, new or idle, belongs to the exchange.
-    Acquired,
 }
 
 /// What `claims` found, kept for `start` and recycled with the exchange.
