@@ -124,6 +124,7 @@ pub(crate) fn env(config: Config, handlers: Vec<&'static dyn Handler>) -> &'stat
         balancers: 1,
         members: 1,
     };
+    let config: &'static Config = Box::leak(Box::new(config));
     let main_name = super::vhost::server_name(&config.main, "");
     let servers = config.servers().enumerate();
     let sites = servers.map(|(index, server)| {
@@ -131,7 +132,7 @@ pub(crate) fn env(config: Config, handlers: Vec<&'static dyn Handler>) -> &'stat
     });
     Box::leak(Box::new(Env {
         sites: sites.collect(),
-        vhosts: Vhosts::compile(&config, &mut |name| match name {
+        vhosts: Vhosts::compile(config, &mut |name| match name {
             "www.example.com" => vec![IpAddr::from([192, 0, 2, 80])],
             _ => Vec::new(),
         }),
