@@ -157,7 +157,7 @@ fn handler_of(
 }
 
 /// One level per module.
-pub(super) fn levels(map: &LevelMap) -> Levels {
+pub fn levels(map: &LevelMap) -> Levels {
     let level = |level: model::Level| Level::parse(level.word()).unwrap_or(Level::Warn);
     let mut levels = crate::log::LevelMap::new();
     levels.set_default(level(map.default.or(model::Level::Warn)));
