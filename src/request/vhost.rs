@@ -59,35 +59,20 @@ impl Vhosts {
                 u32::try_from(at + 1).expect("a configuration of 4G servers does not fit memory");
             let name = server_name(vhost, &main_name);
             for address in &vhost.addresses {
-                match &address.ip {
-                    VhostIp::Any => {
-                        this.any(address.port)
-                            .add_first(index, vhost, &name, &address.text)
+                let ips = match &address.ip {
+                    ip if is_any(ip) => {
+                        let names = this.any(address.port);
+                        names.add_first(index, vhost, &name, &address.text);
+                        continue;
                     }
-                    VhostIp::Ip(ip) if ip.is_unspecified() => {
-                        this.any(address.port)
-                            .add_first(index, vhost, &name, &address.text);
-                    }
-                    VhostIp::Ip(ip) => {
-                        let key = (ip.to_canonical(), address.port);
-                        this.by_ip.entry(key).or_default().add_first(
-                            index,
-                            vhost,
-                            &name,
-                            &address.text,
-                        );
-                    }
-                    VhostIp::Name(host) => {
-                        for ip in resolve(host) {
-                            let key = (ip.to_canonical(), address.port);
-                            this.by_ip.entry(key).or_default().add_first(
-                                index,
-                                vhost,
-                                &name,
-                                &address.text,
-                            );
-                        }
-                    }
+                    VhostIp::Any => Vec::new(),
+                    VhostIp::Ip(ip) => vec![*ip],
+                    VhostIp::Name(host) => resolve(host),
+                };
+                for ip in ips {
+                    let names = this.by_ip.entry((ip.to_canonical(), address.port));
+                    let names = names.or_default();
+                    names.add_first(index, vhost, &name, &address.text);
                 }
             }
         }
@@ -148,7 +133,8 @@ impl Names {
             .find(|(pattern, _)| glob::is_match(pattern, host, Slash::Passes));
         let named = match (exact, wild) {
             (Some(exact), Some(&(_, wild))) => Some(exact.min(wild)),
-            (exact, wild) => exact.or(wild.map(|&(_, at)| at)),
+            (Some(exact), None) => Some(exact),
+            (None, wild) => wild.map(|&(_, at)| at),
         };
         let found = named.or_else(|| self.addresses.get(host).copied());
         Choice {
@@ -213,6 +199,15 @@ pub fn server_name(server: &Server, main_name: &str) -> String {
             without_port(&address.text).to_ascii_lowercase()
         }
         _ => main_name.to_owned(),
+    }
+}
+
+/// Every address of the machine: `*`, or an unspecified address, which httpd takes for the same.
+fn is_any(ip: &VhostIp) -> bool {
+    match ip {
+        VhostIp::Any => true,
+        VhostIp::Ip(ip) => ip.is_unspecified(),
+        VhostIp::Name(_) => false,
     }
 }
 
