@@ -210,7 +210,7 @@ mod tests {
         let mut sites = vec![Site::compile(0, &env.main().server, "main", &[]).unwrap()];
         sites[0].error_log = Some(Box::leak(Box::new(log)));
         let env: &'static Env = Box::leak(Box::new(Env {
-            config: env.config.clone(),
+            config: env.config,
             board: env.board,
             sites,
             vhosts: super::super::Vhosts::default(),

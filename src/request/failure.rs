@@ -296,9 +296,9 @@ impl Failure {
                 FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::Acquire,
             ) => Status::SERVICE_UNAVAILABLE,
             (Side::Backend, FailureKind::Resolve) => Status::BAD_GATEWAY,
-            (Side::Backend, FailureKind::ReadTimeout | FailureKind::WriteTimeout) => {
-                Status::GATEWAY_TIMEOUT
-            }
+            (Side::Backend, FailureKind::WriteTimeout) => Status::GATEWAY_TIMEOUT,
+            // httpd says 502 when the wait for a response ran out, and so do we.
+            (Side::Backend, FailureKind::ReadTimeout) => Status::BAD_GATEWAY,
             (Side::Backend, FailureKind::Unsendable) => Status::INTERNAL_SERVER_ERROR,
             (
                 Side::Backend,
@@ -396,7 +396,7 @@ mod tests {
                 "silent_backend",
                 Side::Backend,
                 FailureKind::ReadTimeout,
-                504,
+                502,
             ),
             (
                 "backend_takes_nothing",
