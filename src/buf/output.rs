@@ -55,7 +55,43 @@ impl Output {
     }
 
     /// Appends bytes. There is no hard limit: one part may overshoot [`HIGH_WATER`], the next waits for room.
-    pub fn write(&mut self, mut bytes: &[u8], blocks: &mut Blocks) {
+    #[inline]
+    pub fn write(&mut self, bytes: &[u8], blocks: &mut Blocks) {
+        match self.tail(bytes.len()) {
+            Some(tail) => tail.copy_from_slice(bytes),
+            None => self.write_across(bytes, blocks),
+        }
+    }
+
+    /// Appends several pieces: as cheap as one write when they fit the last block together.
+    #[inline]
+    pub fn write_pieces(&mut self, pieces: &[&[u8]], blocks: &mut Blocks) {
+        let total = pieces.iter().map(|piece| piece.len()).sum();
+        let Some(mut tail) = self.tail(total) else {
+            for piece in pieces {
+                self.write_across(piece, blocks);
+            }
+            return;
+        };
+        for piece in pieces {
+            if let Some((to, rest)) = std::mem::take(&mut tail).split_at_mut_checked(piece.len()) {
+                to.copy_from_slice(piece);
+                tail = rest;
+            }
+        }
+    }
+
+    /// Claims the next `n` bytes of the last block, if it has them.
+    #[inline]
+    fn tail(&mut self, n: usize) -> Option<&mut [u8]> {
+        let last = self.chain.back_mut()?;
+        let tail = last.block.get_mut(last.end..last.end + n)?;
+        last.end += n;
+        self.len += n;
+        Some(tail)
+    }
+
+    fn write_across(&mut self, mut bytes: &[u8], blocks: &mut Blocks) {
         self.len += bytes.len();
         while !bytes.is_empty() {
             if self
@@ -169,6 +205,11 @@ impl Outlet<'_> {
     pub fn write(&mut self, bytes: &[u8]) {
         self.output.write(bytes, self.blocks);
     }
+
+    /// Appends several pieces; see [`Output::write_pieces`].
+    pub fn write_pieces(&mut self, pieces: &[&[u8]]) {
+        self.output.write_pieces(pieces, self.blocks);
+    }
 }
 
 #[cfg(test)]
@@ -193,6 +234,25 @@ mod tests {
         }
         assert_eq!(seen, [b"head".as_slice(), &long].concat());
         assert_eq!(blocks.spare(), 4);
+    }
+
+    #[test]
+    fn pieces_are_one_run_of_bytes_wherever_blocks_end() {
+        for filled in [
+            0,
+            1,
+            BLOCK_SIZE - 9,
+            BLOCK_SIZE - 8,
+            BLOCK_SIZE - 3,
+            BLOCK_SIZE,
+        ] {
+            let mut blocks = Blocks::new();
+            let mut output = Output::new();
+            output.write(&vec![b'.'; filled], &mut blocks);
+            output.write_pieces(&[b"abc", b"", b"defgh"], &mut blocks);
+            assert_eq!(output.len(), filled + 8);
+            assert_eq!(&output.to_vec()[filled..], b"abcdefgh");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //!   next stream, or says by [`Codec::reuse`] that there must be none.
 
 mod error;
-mod limits;
+pub mod limits;
 
 pub mod http1;
 

@@ -99,7 +99,13 @@ impl Recycle for ResponseHead {
 impl RequestHead {
     /// Makes this head a copy of `other`, reusing buffers.
     pub fn copy_from(&mut self, other: &Self) {
-        self.clone_from(other);
+        self.method.clone_from(&other.method);
+        self.target.clone_from(&other.target);
+        self.version = other.version;
+        self.fields.clone_from(&other.fields);
+        self.content = other.content;
+        self.expects_continue = other.expects_continue;
+        self.keep_alive = other.keep_alive;
     }
 }
 

@@ -10,14 +10,17 @@
 //! Reading order: [`fields`], [`head`], [`part`], then the small ones.
 
 pub mod fields;
+pub mod framing;
 pub mod head;
+pub mod hop;
+pub mod host;
 pub mod method;
 pub mod part;
 pub mod status;
 pub mod target;
 pub mod version;
 
-pub use fields::{FieldId, Fields};
+pub use fields::{FieldId, FieldSet, Fields};
 pub use head::{ContentSize, Message, Request, RequestHead, Response, ResponseHead};
 pub use method::Method;
 pub use part::Part;
