@@ -4,4 +4,5 @@ pub mod buf;
 pub mod codec;
 pub mod config;
 pub mod http;
+pub mod log;
 pub mod sys;
