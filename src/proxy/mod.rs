@@ -1,0 +1,6 @@
+//! x
+mod canonical;
+mod map;
+mod ourselves;
+mod outgoing;
+mod template;
