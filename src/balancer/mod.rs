@@ -100,7 +100,6 @@ impl Balancer {
     ///
     /// # Panics
     /// There is no such member: indices come from [`Balancer::choose`].
-    #[must_use]
     pub fn lease(&self, index: u32, process: u32, slot: u32) -> Lease {
         let member = self
             .member(index)

@@ -109,6 +109,15 @@ fn spares_replace_unusable_members_one_for_one() {
 }
 
 #[test]
+fn failover_to_a_member_and_a_spare_in_httpds_order() {
+    let cluster = Cluster::of(plain(), &["", "", "status=+R", "status=+R"]);
+    assert_eq!(cluster.elect_at(0, &[], 1), "a");
+    cluster.fail(0, 0);
+    assert_eq!(cluster.elect_at(0, &[0], 1), "b");
+    assert_eq!(cluster.elect_at(0, &[], 7), "cbcbcbc");
+}
+
+#[test]
 fn a_spare_replaces_a_draining_member() {
     let cluster = Cluster::of(plain(), &["status=+N", "", "status=+R"]);
     assert_eq!(cluster.elect_many(4), "bcbc");
@@ -255,6 +264,16 @@ fn a_session_goes_to_its_route() {
         "no session: the route is new to the client"
     );
     assert_eq!(cluster.choose("/;sid=x.r9"), "b!", "nobody's route");
+}
+
+#[test]
+fn sessions_count_in_later_elections() {
+    // The order that httpd 2.4 serves for these cookies, twice around.
+    let members = ["route=r1", "route=r2 status=+D redirect=r3", "route=r3"];
+    let cluster = Cluster::of(sticky(), &members);
+    let routes = ["r1", "r2", "r9", "r1", "r2", "r9"];
+    let served = routes.map(|route| cluster.choose(&format!("/;sid=1.{route}")));
+    assert_eq!(served, ["a*", "c*!", "a!", "a*", "c*!", "c!"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Answer, Ask, Backend, Failure, Outcome};
 use crate::http::{RequestHead, ResponseHead};
+use crate::log::Environment;
 
 /// One way to deal with requests: a page, or forwarding. A handler looks and decides; it never touches a socket,
 /// never waits, and keeps nothing of a request beyond the [`Plan`].
@@ -81,6 +82,8 @@ pub struct Plan {
     pub io_timeout: Duration,
     /// How many attempts were made before this one.
     pub attempt: u32,
+    /// The variables that the attempt sets for logs: BALANCER_NAME and its kin.
+    pub vars: Environment,
     /// Never reuse the backend connection after this exchange, nor take an idle one.
     pub is_fresh_only: bool,
 }
@@ -110,6 +113,7 @@ impl Plan {
         self.ticket.tried.clear();
         self.io_timeout = Duration::ZERO;
         self.attempt = 0;
+        self.vars.clear();
         self.is_fresh_only = false;
     }
 }
