@@ -1,6 +1,6 @@
 //! x
 mod canonical;
 mod map;
-mod ourselves;
 mod outgoing;
+mod reverse;
 mod template;

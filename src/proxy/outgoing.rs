@@ -13,9 +13,9 @@ mod tests;
 
 use super::canonical::encode_path;
 use super::map::PathForm;
-use super::ourselves::{Ourselves, client_authority};
-use crate::config::model::{self, DirConfig, ProxyServer, Via};
-use crate::http::{FieldId, Method, RequestHead, hop};
+use crate::config::model::{DirConfig, ProxyServer, Via};
+use crate::http::{FieldId, Form, RequestHead, Version, hop};
+use crate::request::max_forwards;
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 
@@ -26,16 +26,12 @@ pub(crate) struct Sender<'a> {
     pub(crate) client: &'a RequestHead,
     /// The client's address.
     pub(crate) from: SocketAddr,
-    /// Our address that it connected to.
-    pub(crate) local: SocketAddr,
-    /// The server that took the request.
-    pub(crate) ours: &'a Ourselves,
+    /// Our name and port as `Via` has them: ServerName, and the port by UseCanonicalName.
+    pub(crate) ours: (&'a str, u16),
     /// What mod_proxy was told for that server.
     pub(crate) proxy: &'a ProxyServer,
     /// What the sections say.
     pub(crate) dir: &'a DirConfig,
-    /// What TRACE may do.
-    pub(crate) trace: model::Trace,
     /// Our product and version, for `Via`.
     pub(crate) product: &'a str,
     /// The backend as `Host` has it.
@@ -49,12 +45,8 @@ pub(crate) struct Sender<'a> {
 pub(crate) enum Refusal {
     /// 400: Max-Forwards is no number.
     BadMaxForwards,
-    /// 400, or an answer by ourselves to TRACE and OPTIONS: the request has passed enough proxies.
+    /// 400: the request has passed enough proxies.
     MaxForwardsReached,
-    /// 405: TraceEnable off.
-    TraceForbidden,
-    /// 413: a TRACE with content.
-    TraceWithContent,
     /// 403: the path or the query could split the request.
     BadTarget,
 }
@@ -62,10 +54,9 @@ pub(crate) enum Refusal {
 impl Sender<'_> {
     /// Fills the outgoing head, all but its target. The head is recycled: buffers are kept.
     pub(crate) fn prepare(&self, head: &mut RequestHead) -> Result<(), Refusal> {
-        self.check_trace()?;
         let max_forwards = self.max_forwards()?;
         head.method.clone_from(&self.client.method);
-        head.version = crate::http::Version::Http11;
+        head.version = Version::Http11;
         head.fields.clone_from(&self.client.fields);
         head.content = self.client.content;
         hop::strip_request(&mut head.fields, |_| false);
@@ -88,33 +79,13 @@ impl Sender<'_> {
         Ok(())
     }
 
-    /// TraceEnable: off, without content, or anything.
-    fn check_trace(&self) -> Result<(), Refusal> {
-        if self.client.method != Method::Trace {
-            return Ok(());
-        }
-        let fields = &self.client.fields;
-        match self.trace {
-            model::Trace::Off => Err(Refusal::TraceForbidden),
-            model::Trace::On if fields.has(FieldId::ContentLength) || fields.has(FieldId::TransferEncoding) => {
-                Err(Refusal::TraceWithContent)
-            }
-            model::Trace::On | model::Trace::Extended => Ok(()),
-        }
-    }
-
     /// What Max-Forwards becomes; `None` leaves it out (RFC 9110 §7.6.2).
-    fn max_forwards(&self) -> Result<Option<u64>, Refusal> {
-        let Some(value) = self.client.fields.get(FieldId::MaxForwards) else {
-            return Ok(u64::try_from(self.proxy.max_forwards.or(-1)).ok());
-        };
-        let text = std::str::from_utf8(value).map_err(|_| Refusal::BadMaxForwards)?;
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Refusal::BadMaxForwards);
+    fn max_forwards(&self) -> Result<Option<u32>, Refusal> {
+        match max_forwards(self.client) {
+            Ok(None) => Ok(u32::try_from(self.proxy.max_forwards.or(-1)).ok()),
+            Ok(Some(hops)) => hops.checked_sub(1).map(Some).ok_or(Refusal::MaxForwardsReached),
+            Err(_) => Err(Refusal::BadMaxForwards),
         }
-        // More than fits is far more than any path is long.
-        let hops: u64 = text.parse().unwrap_or(u64::MAX);
-        hops.checked_sub(1).map(Some).ok_or(Refusal::MaxForwardsReached)
     }
 
     fn set_host(&self, head: &mut RequestHead) {
@@ -126,7 +97,7 @@ impl Sender<'_> {
             Some(host) if self.client.fields.get(FieldId::Host) == Some(host) => {}
             Some(host) => head.fields.set(FieldId::Host, host),
             // An HTTP/1.0 request without one.
-            None => head.fields.set(FieldId::Host, &self.ours.name),
+            None => head.fields.set(FieldId::Host, self.ours.0.as_bytes()),
         }
     }
 
@@ -137,8 +108,7 @@ impl Sender<'_> {
                 head.fields.remove(FieldId::Via);
             }
             via @ (Via::On | Via::Full) => {
-                let mut value = Vec::with_capacity(64);
-                self.ours.write_via(via, self.client, self.local, self.product, &mut value);
+                let value = via_member(via, self.client.version, self.ours, self.product);
                 head.fields.append_member(FieldId::Via, &value);
             }
         }
@@ -152,7 +122,32 @@ impl Sender<'_> {
         if let Some(host) = client_authority(self.client) {
             head.fields.append_member(FieldId::XForwardedHost, host);
         }
-        head.fields.append_member(FieldId::XForwardedServer, &self.ours.name);
+        head.fields.append_member(FieldId::XForwardedServer, self.ours.0.as_bytes());
+    }
+}
+
+/// Our member of `Via`: the version that the client spoke, our name, the port unless it is the usual one, and with `Full` our product.
+pub(crate) fn via_member(via: Via, version: Version, ours: (&str, u16), product: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let (name, port) = ours;
+    let mut value = Vec::with_capacity(64);
+    let is_ipv6 = name.contains(':');
+    let (open, close) = if is_ipv6 { ("[", "]") } else { ("", "") };
+    write!(value, "{} {open}{name}{close}", version.number()).expect("a vector takes all bytes");
+    if port != 80 {
+        write!(value, ":{port}").expect("a vector takes all bytes");
+    }
+    if via == Via::Full {
+        write!(value, " ({product})").expect("a vector takes all bytes");
+    }
+    value
+}
+
+/// The authority that the client asked: an absolute-form target replaces `Host` (RFC 9112 §3.2.2).
+fn client_authority(head: &RequestHead) -> Option<&[u8]> {
+    match head.target.form() {
+        Form::Absolute => Some(head.target.authority()),
+        Form::Origin | Form::Authority | Form::Asterisk => head.fields.get(FieldId::Host),
     }
 }
 
