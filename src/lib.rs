@@ -81,12 +81,14 @@
 //! | an admin page | one file in `admin/`, one line in `server.rs` | snapshot → golden page |
 //! | a log item | one arm in `log/format` | record → line |
 
+pub mod balancer;
 pub mod buf;
 pub mod codec;
 pub mod config;
+pub mod engine;
 pub mod http;
 pub mod log;
+pub mod mpm;
 pub mod request;
 pub mod sys;
 pub mod transport;
-pub mod balancer;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::http::date::DateCache;
 use crate::http::{FieldId, RequestHead, ResponseHead};
 use crate::log::{Ending, Environment, LogBuffer, Record, Zone};
-use crate::request::{Ask, Env, Failure, Peers, Site};
+use crate::request::{Ask, Failure, Peers, Site};
 
 use super::client::Client;
 use super::exchange::Exchange;
@@ -28,7 +28,7 @@ pub struct Books {
 
 impl Books {
     /// An empty desk for loop `thread` of its child.
-    pub fn new(_env: &Env, thread: u32) -> Self {
+    pub fn new(thread: u32) -> Self {
         Self {
             lines: LogBuffer::new(Zone::system()),
             line: Vec::new(),
@@ -50,8 +50,21 @@ impl Books {
         self.client.1.as_bytes()
     }
 
-    /// The request line as the scoreboard shows it.
-    pub fn request_line(&mut self, head: &RequestHead) -> &[u8] {
+    /// The request line and the virtual host as the scoreboard shows them.
+    pub fn scoreboard_texts<'a>(
+        &'a mut self,
+        head: &RequestHead,
+        site: Option<&'a Site>,
+    ) -> (&'a [u8], &'a [u8]) {
+        self.put_request_line(head);
+        (
+            &self.line,
+            site.map_or(&[], |site| site.vhost_text.as_bytes()),
+        )
+    }
+
+    /// The request line as it came: a valid one has exactly these pieces.
+    fn put_request_line(&mut self, head: &RequestHead) {
         self.line.clear();
         for piece in [
             head.method.as_str().as_bytes(),
@@ -62,31 +75,36 @@ impl Books {
         ] {
             self.line.extend_from_slice(piece);
         }
-        &self.line
     }
 
     /// Adds `Date` and `Server` to a response that lacks them (RFC 9110 §6.6.1; httpd keeps a backend's own).
     pub fn stamp(&mut self, head: &mut ResponseHead, site: Option<&Site>, now_us: u64) {
         if !head.fields.has(FieldId::Date) {
-            head.fields.push_id(FieldId::Date, self.date.at(now_us / 1_000_000));
+            head.fields
+                .push_id(FieldId::Date, self.date.at(now_us / 1_000_000));
         }
         if let Some(site) = site
             && !head.fields.has(FieldId::Server)
         {
-            head.fields.push_id(FieldId::Server, site.server_field.as_bytes());
+            head.fields
+                .push_id(FieldId::Server, site.server_field.as_bytes());
         }
     }
 
     /// Writes the access log of a finished exchange.
     pub fn close(&mut self, cell: &Exchange, client: &Client, gear: &Gear, keeps: bool) {
-        let (Some(head), Some(site)) = (cell.head.as_deref(), cell.route.site) else { return };
+        let (Some(head), Some(site)) = (cell.head.as_deref(), cell.route.site) else {
+            return;
+        };
         if site.access_logs.is_empty() {
             return;
         }
-        self.request_line(head);
+        self.put_request_line(head);
         let began = cell.count.began_us;
         let status = cell.status.map_or(0, crate::http::Status::as_u16);
-        let original = cell.backend_status.map_or(status, crate::http::Status::as_u16);
+        let original = cell
+            .backend_status
+            .map_or(status, crate::http::Status::as_u16);
         self.notes.clear();
         if let Some(code) = cell.backend_status {
             self.notes.set("proxy-status", code.to_string().as_bytes());
@@ -104,7 +122,10 @@ impl Books {
             local: client.peers.local,
             client_name: None,
             server_name: &site.name,
-            canonical_name: head.fields.get(FieldId::Host).unwrap_or(site.name.as_bytes()),
+            canonical_name: head
+                .fields
+                .get(FieldId::Host)
+                .unwrap_or(site.name.as_bytes()),
             server_port: site.port.unwrap_or(80),
             user: None,
             handler: cell.route.handler.map(|handler| handler.name()),
@@ -114,7 +135,8 @@ impl Books {
             query: head.target.query(),
             began_us: began,
             duration_us: gear.now_us.saturating_sub(began),
-            first_byte_us: (cell.count.first_byte_us > 0).then(|| cell.count.first_byte_us.saturating_sub(began)),
+            first_byte_us: (cell.count.first_byte_us > 0)
+                .then(|| cell.count.first_byte_us.saturating_sub(began)),
             content_out: cell.count.content_out,
             bytes_in: cell.count.bytes_in,
             bytes_out: cell.count.bytes_out,
@@ -153,6 +175,8 @@ impl Books {
 
 impl std::fmt::Debug for Books {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Books").field("thread", &self.thread).finish_non_exhaustive()
+        f.debug_struct("Books")
+            .field("thread", &self.thread)
+            .finish_non_exhaustive()
     }
 }

@@ -15,8 +15,8 @@ pub struct ErrorFormat(Vec<Field>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 struct Field {
-    /// A blank separates it from what was printed before.
-    has_blank: bool,
+    /// How many blanks separate it from what was printed before.
+    blanks: usize,
     elements: Vec<Element>,
 }
 
@@ -95,7 +95,7 @@ impl ErrorFormat {
         while let Some(c) = rest.chars().next() {
             let after = rest.get(c.len_utf8()..).unwrap_or_default();
             rest = match c {
-                ' ' => compiler.next_field(true, after),
+                ' ' => compiler.next_field(1, after),
                 '\\' => compiler.escape(after),
                 '%' => compiler.code(after)?,
                 _ => {
@@ -104,7 +104,7 @@ impl ErrorFormat {
                 }
             };
         }
-        compiler.next_field(false, "");
+        compiler.next_field(0, "");
         let has_message = |field: &Field| field.elements.iter().any(|e| e.item == Item::Message);
         if !compiler.fields.iter().any(has_message) {
             return Err(ErrorFormatError::NoMessage);
@@ -124,7 +124,8 @@ impl ErrorFormat {
         let start = text.length();
         for field in &self.0 {
             let before = text.length();
-            if field.has_blank && before > start {
+            // httpd prints the blanks even when nothing was printed before them; nobody wants a line to begin so.
+            for _ in 0..if before > start { field.blanks } else { 0 } {
                 text.push(b' ');
             }
             if !field.render(log, stamp, line, is_syslog, text) {
@@ -169,7 +170,7 @@ impl Item {
         let nothing = About::default();
         let about = line.about.unwrap_or(&nothing);
         match self {
-            Self::Literal(words) => text.bare(words),
+            Self::Literal(words) => words.bytes().for_each(|byte| text.push(byte)),
             Self::Client => match line.peer {
                 Peer::Client(address) | Peer::Backend(address) => text.bare(Bare(address)),
                 Peer::None => {}
@@ -235,14 +236,14 @@ struct Compiler {
 }
 
 impl Compiler {
-    /// Ends the field; several blanks in a row end nothing more.
-    fn next_field<'a>(&mut self, has_blank: bool, after: &'a str) -> &'a str {
+    /// Ends the field; several blanks in a row end nothing more but are all printed.
+    fn next_field<'a>(&mut self, blanks: usize, after: &'a str) -> &'a str {
         let next = Field {
-            has_blank,
+            blanks,
             elements: Vec::new(),
         };
         if self.field.elements.is_empty() {
-            self.field.has_blank |= has_blank;
+            self.field.blanks += blanks;
         } else {
             self.fields.push(std::mem::replace(&mut self.field, next));
         }
@@ -275,14 +276,10 @@ impl Compiler {
             return after;
         };
         match c {
-            ' ' | '\\' | '%' => self.literal(c),
             't' => self.literal('\t'),
             'n' => self.literal('\n'),
             'r' => self.literal('\r'),
-            other => {
-                self.literal('\\');
-                self.literal(other);
-            }
+            other => self.literal(other),
         }
         after.get(c.len_utf8()..).unwrap_or_default()
     }
@@ -295,7 +292,7 @@ impl Compiler {
             let c = rest.chars().next().ok_or(ErrorFormatError::RanOff)?;
             let after = rest.get(c.len_utf8()..).unwrap_or_default();
             rest = match c {
-                ' ' => return Ok(self.next_field(false, after)),
+                ' ' => return Ok(self.next_field(0, after)),
                 '%' => {
                     self.literal('%');
                     return Ok(after);

@@ -82,7 +82,7 @@ const fn digit(value: u8) -> u8 {
 /// Bytes of a peer inside a message: `format_args!("backend sent {}", Raw(line))`.
 ///
 /// A message is text, and these bytes may be none. So that the error log can still show exactly which bytes came,
-/// a byte that is not ASCII travels as the private character [`CARRIER`] + byte, which the log turns back into
+/// a byte that is not ASCII travels as the private character U+10FE00 + byte, which the log turns back into
 /// `\xhh`. Printed elsewhere than in our error log, such a byte shows as an unknown character.
 #[derive(Clone, Copy, Debug)]
 pub struct Raw<'a>(pub &'a [u8]);

@@ -10,7 +10,7 @@
 //! - Whatever a peer sent is escaped on its way into a line, in one place per log ([`escape`]).
 //!
 //! httpd's parts: `server/log.c`, mod_log_config, mod_logio, mod_syslog; the debug texts of mod_proxy 2.2 are in
-//! [`traces22`]. Reading order: [`level`], [`error_log`], [`record`], [`format`], [`access_log`], [`sink`].
+//! [`traces22`]. Reading order: [`level`], [`error_log`], [`record`], [`mod@format`], [`access_log`], [`sink`].
 
 pub mod access_log;
 pub mod error_format;
@@ -21,6 +21,8 @@ pub mod level;
 pub mod module;
 pub mod program;
 pub mod record;
+#[cfg(test)]
+mod sample;
 pub mod sink;
 mod strftime;
 pub mod tag;

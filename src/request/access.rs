@@ -49,14 +49,25 @@ pub fn check(access: &Access, peers: &Peers, method: &Method) -> Result<(), Refu
         local: peers.local.ip().to_canonical(),
         method,
     };
-    let by_require = access.require.as_ref().map(|rule| visitor.judge(rule) == Finding::Granted);
+    let by_require = access
+        .require
+        .as_ref()
+        .map(|rule| visitor.judge(rule) == Finding::Granted);
     let Some(compat) = &access.compat else {
-        return if by_require == Some(false) { Err(Refusal::Require) } else { Ok(()) };
+        return if by_require == Some(false) {
+            Err(Refusal::Require)
+        } else {
+            Ok(())
+        };
     };
     let by_compat = visitor.is_let_in(compat);
     match (compat.satisfy.or(Satisfy::All), by_compat, by_require) {
-        (Satisfy::Any, true, _) | (Satisfy::Any, _, Some(true)) | (_, true, None | Some(true)) => Ok(()),
-        (Satisfy::Any, false, Some(false)) | (Satisfy::All, true, Some(false)) => Err(Refusal::Require),
+        (Satisfy::Any, true, _) | (Satisfy::Any, _, Some(true)) | (_, true, None | Some(true)) => {
+            Ok(())
+        }
+        (Satisfy::Any, false, Some(false)) | (Satisfy::All, true, Some(false)) => {
+            Err(Refusal::Require)
+        }
         (_, false, _) => Err(Refusal::Compat),
     }
 }
@@ -91,7 +102,9 @@ impl Visitor<'_> {
             Require::Ip(nets) => grant(nets.iter().any(|net| net.contains(self.client))),
             Require::Local => grant(self.client.is_loopback() || self.client == self.local),
             Require::Host(_) | Require::ForwardDns(_) | Require::Env(_) => Finding::Denied,
-            Require::Method(methods) => grant(methods.iter().any(|method| is_method(self.method, method))),
+            Require::Method(methods) => {
+                grant(methods.iter().any(|method| is_method(self.method, method)))
+            }
         }
     }
 
@@ -121,7 +134,11 @@ impl Visitor<'_> {
 }
 
 const fn grant(is_granted: bool) -> Finding {
-    if is_granted { Finding::Granted } else { Finding::Denied }
+    if is_granted {
+        Finding::Granted
+    } else {
+        Finding::Denied
+    }
 }
 
 const fn negate(finding: Finding) -> Finding {
@@ -140,7 +157,11 @@ fn is_method(method: &Method, wanted: &str) -> bool {
 #[must_use]
 pub fn note(access: &Access) -> Option<&'static str> {
     let in_compat = access.compat.as_ref().is_some_and(|compat| {
-        compat.allow.iter().chain(&compat.deny).any(|who| matches!(who, Who::Host(_)))
+        compat
+            .allow
+            .iter()
+            .chain(&compat.deny)
+            .any(|who| matches!(who, Who::Host(_)))
     });
     (in_compat || access.require.as_ref().is_some_and(names_hosts)).then_some(
         "access rules that name hosts match nobody, because clients are never resolved; name addresses instead",
@@ -149,9 +170,15 @@ pub fn note(access: &Access) -> Option<&'static str> {
 
 fn names_hosts(rule: &Require) -> bool {
     match rule {
-        Require::AllOf(rules) | Require::AnyOf(rules) | Require::NoneOf(rules) => rules.iter().any(names_hosts),
+        Require::AllOf(rules) | Require::AnyOf(rules) | Require::NoneOf(rules) => {
+            rules.iter().any(names_hosts)
+        }
         Require::Not(rule) => names_hosts(rule),
         Require::Host(_) | Require::ForwardDns(_) => true,
-        Require::All(_) | Require::Ip(_) | Require::Local | Require::Env(_) | Require::Method(_) => false,
+        Require::All(_)
+        | Require::Ip(_)
+        | Require::Local
+        | Require::Env(_)
+        | Require::Method(_) => false,
     }
 }

@@ -52,7 +52,9 @@ impl Answer {
     #[must_use]
     pub fn content(status: Status, media_type: &str, body: impl Into<Vec<u8>>) -> Box<Self> {
         let mut answer = Self::empty(status);
-        answer.fields.push_id(FieldId::ContentType, media_type.as_bytes());
+        answer
+            .fields
+            .push_id(FieldId::ContentType, media_type.as_bytes());
         answer.body = body.into();
         answer
     }
@@ -122,7 +124,10 @@ impl Answer {
         }
         for (id, name, value) in head.fields.iter() {
             // RFC 9110 §9.3.8: nothing that is likely to be secret belongs in the answer.
-            if matches!(id, FieldId::Authorization | FieldId::ProxyAuthorization | FieldId::Cookie) {
+            if matches!(
+                id,
+                FieldId::Authorization | FieldId::ProxyAuthorization | FieldId::Cookie
+            ) {
                 continue;
             }
             for part in [name, b": ", value, b"\r\n"] {
@@ -166,7 +171,11 @@ impl Answer {
 
 /// The methods that we answer ourselves.
 fn allow(ask: &Ask<'_>) -> &'static [u8] {
-    if ask.site().trace == Trace::Off { b"GET,POST,OPTIONS,HEAD" } else { b"GET,POST,OPTIONS,HEAD,TRACE" }
+    if ask.site().trace == Trace::Off {
+        b"GET,POST,OPTIONS,HEAD"
+    } else {
+        b"GET,POST,OPTIONS,HEAD,TRACE"
+    }
 }
 
 fn render(ask: &Ask<'_>, status: Status, reason: &str, location: &[u8], notes: &str) -> Vec<u8> {

@@ -47,7 +47,9 @@ impl<'a> Ask<'a> {
     /// The server that the request is for; before that is known, the default server of our address.
     #[must_use]
     pub fn site(&self) -> &'static Site {
-        self.route.site.unwrap_or_else(|| self.env.site_at(self.peers.local))
+        self.route
+            .site
+            .unwrap_or_else(|| self.env.site_at(self.peers.local))
     }
 
     /// What the sections that match the request say together.
@@ -60,16 +62,28 @@ impl<'a> Ask<'a> {
     #[must_use]
     pub fn server_name(&self) -> &'a [u8] {
         let site = self.site();
-        if site.is_name_canonical || self.route.host.is_empty() { site.name.as_bytes() } else { &self.route.host }
+        if site.is_name_canonical || self.route.host.is_empty() {
+            site.name.as_bytes()
+        } else {
+            &self.route.host
+        }
     }
 
     /// The port of self-references, by `UseCanonicalName` and `UseCanonicalPhysicalPort`.
     #[must_use]
     pub fn server_port(&self) -> u16 {
         let site = self.site();
-        let sent = if site.is_name_canonical { None } else { self.route.host_port };
+        let sent = if site.is_name_canonical {
+            None
+        } else {
+            self.route.host_port
+        };
         let physical = site.is_port_physical.then(|| self.peers.local.port());
-        let (first, second) = if site.is_name_canonical { (site.port, physical) } else { (physical, site.port) };
+        let (first, second) = if site.is_name_canonical {
+            (site.port, physical)
+        } else {
+            (physical, site.port)
+        };
         sent.or(first).or(second).unwrap_or(DEFAULT_PORT)
     }
 
@@ -103,7 +117,9 @@ impl<'a> Ask<'a> {
     #[must_use]
     pub fn log_enabled(&self, module: Module, level: Level) -> bool {
         let levels = &self.dir().levels;
-        self.site().error_log.is_some_and(|log| log.enabled_under(levels, module, level))
+        self.site()
+            .error_log
+            .is_some_and(|log| log.enabled_under(levels, module, level))
     }
 
     /// Writes a line about this request to its server's error log, if the level is wanted.
@@ -121,7 +137,14 @@ impl<'a> Ask<'a> {
     }
 
     /// The same with what the operating system said.
-    pub fn log_caused(&self, module: Module, level: Level, tag: Tag, cause: Option<Cause>, message: fmt::Arguments<'_>) {
+    pub fn log_caused(
+        &self,
+        module: Module,
+        level: Level,
+        tag: Tag,
+        cause: Option<Cause>,
+        message: fmt::Arguments<'_>,
+    ) {
         if self.log_enabled(module, level) {
             let line = Line::new(module, level, tag, &message);
             self.write(&cause.map_or(line, |cause| line.cause(cause)));
@@ -152,7 +175,10 @@ impl<'a> Ask<'a> {
 
 impl fmt::Debug for Ask<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ask").field("head", self.head).field("route", self.route).finish_non_exhaustive()
+        f.debug_struct("Ask")
+            .field("head", self.head)
+            .field("route", self.route)
+            .finish_non_exhaustive()
     }
 }
 

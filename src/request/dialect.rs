@@ -201,7 +201,12 @@ impl<'a> Reader<'a> {
             b'n' => b'\n',
             b'r' => b'\r',
             b't' => b'\t',
-            b'c' => self.next().ok_or("the pattern ends in \\c")?.to_ascii_uppercase() ^ 0x40,
+            b'c' => {
+                self.next()
+                    .ok_or("the pattern ends in \\c")?
+                    .to_ascii_uppercase()
+                    ^ 0x40
+            }
             b'x' => self.hex()?,
             b'0' => self.octal(0, 2),
             b'o' => return Err(r"\o is not available: write \xHH".to_owned()),
@@ -217,7 +222,12 @@ impl<'a> Reader<'a> {
         let digits = if self.eat(b"{") {
             self.until(b"}").ok_or("the } after \\x{ is missing")?
         } else {
-            let count = self.rest.iter().take(2).take_while(|byte| byte.is_ascii_hexdigit()).count();
+            let count = self
+                .rest
+                .iter()
+                .take(2)
+                .take_while(|byte| byte.is_ascii_hexdigit())
+                .count();
             let (digits, rest) = self.rest.split_at(count);
             self.rest = rest;
             digits
@@ -248,11 +258,19 @@ impl<'a> Reader<'a> {
 
     /// `\1` to `\9` are always references; a longer number is one if there are so many groups, else octal.
     fn number(&mut self, first: u8) -> Result<(), String> {
-        let more = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let more = self
+            .rest
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         let digits = self.rest.get(..more).unwrap_or_default();
-        let number = digits.iter().fold(usize::from(first - b'0'), |number, digit| {
-            number.saturating_mul(10).saturating_add(usize::from(digit - b'0'))
-        });
+        let number = digits
+            .iter()
+            .fold(usize::from(first - b'0'), |number, digit| {
+                number
+                    .saturating_mul(10)
+                    .saturating_add(usize::from(digit - b'0'))
+            });
         if number <= 9 || number <= self.groups_total {
             self.rest = self.rest.get(more..).unwrap_or_default();
             return self.reference(number);
@@ -284,7 +302,12 @@ impl<'a> Reader<'a> {
             Some(b'<' | b'\'') => return Err("recursion is not available".to_owned()),
             _ if letter == b'g' => {
                 let sign = usize::from(self.rest.first() == Some(&b'-'));
-                let digits = self.rest.iter().skip(sign).take_while(|byte| byte.is_ascii_digit()).count();
+                let digits = self
+                    .rest
+                    .iter()
+                    .skip(sign)
+                    .take_while(|byte| byte.is_ascii_digit())
+                    .count();
                 let (name, rest) = self.rest.split_at(sign + digits);
                 self.rest = rest;
                 Some(name)
@@ -295,7 +318,10 @@ impl<'a> Reader<'a> {
             .and_then(|name| std::str::from_utf8(name).ok())
             .filter(|name| !name.is_empty())
             .ok_or_else(|| format!("\\{} names no group", char::from(letter)))?;
-        if let Some(back) = name.strip_prefix('-').and_then(|back| back.parse::<usize>().ok()) {
+        if let Some(back) = name
+            .strip_prefix('-')
+            .and_then(|back| back.parse::<usize>().ok())
+        {
             return self.reference((self.groups_opened + 1).saturating_sub(back));
         }
         if let Ok(number) = name.parse() {
@@ -360,7 +386,11 @@ impl<'a> Reader<'a> {
             return Err("recursion is not available".to_owned());
         }
         self.eat(b"P");
-        let end: &[u8] = if self.rest.first() == Some(&b'\'') { b"'" } else { b">" };
+        let end: &[u8] = if self.rest.first() == Some(&b'\'') {
+            b"'"
+        } else {
+            b">"
+        };
         let name = self.bracketed(end).ok_or("a group's name has no end")?;
         self.groups_opened += 1;
         let _infallible = write!(self.out, "(?P<{}>", String::from_utf8_lossy(name));
@@ -416,7 +446,9 @@ impl<'a> Reader<'a> {
 
     fn item(&mut self, byte: u8) -> Result<Item, String> {
         if byte == b'[' && self.eat(b":") {
-            let name = self.until(b":]").ok_or("the :] of a class name is missing")?;
+            let name = self
+                .until(b":]")
+                .ok_or("the :] of a class name is missing")?;
             return Ok(Item::Set(format!("[:{}:]", String::from_utf8_lossy(name))));
         }
         if byte != b'\\' {
@@ -435,7 +467,11 @@ impl<'a> Reader<'a> {
 
 /// PCRE's horizontal and vertical white space, as far as one byte goes.
 fn spaces(letter: u8) -> &'static str {
-    if letter.eq_ignore_ascii_case(&b'h') { r"\x09\x20\xa0" } else { r"\x0a-\x0d\x85" }
+    if letter.eq_ignore_ascii_case(&b'h') {
+        r"\x09\x20\xa0"
+    } else {
+        r"\x0a-\x0d\x85"
+    }
 }
 
 fn push_hex(out: &mut String, byte: u8) {
@@ -448,9 +484,9 @@ fn count_groups(text: &[u8]) -> usize {
     let mut rest = text;
     while let Some((&byte, after)) = rest.split_first() {
         rest = match byte {
-            b'\\' if after.first() == Some(&b'Q') => {
-                memchr::memmem::find(after, b"\\E").and_then(|end| after.get(end..)).unwrap_or_default()
-            }
+            b'\\' if after.first() == Some(&b'Q') => memchr::memmem::find(after, b"\\E")
+                .and_then(|end| after.get(end..))
+                .unwrap_or_default(),
             b'\\' => after.get(1..).unwrap_or_default(),
             b'[' => after_class(after),
             b'(' => {

@@ -66,9 +66,9 @@ impl Section {
     #[must_use]
     pub fn is_match(&self, path: &[u8], raw: &[u8]) -> bool {
         match self {
-            Self::Path(prefix) => path
-                .strip_prefix(&**prefix)
-                .is_some_and(|rest| prefix.last() == Some(&b'/') || matches!(rest.first(), None | Some(b'/'))),
+            Self::Path(prefix) => path.strip_prefix(&**prefix).is_some_and(|rest| {
+                prefix.last() == Some(&b'/') || matches!(rest.first(), None | Some(b'/'))
+            }),
             Self::PathGlob(pattern) => glob::is_match(pattern, path, Slash::Stops),
             Self::Url(prefix) => raw.starts_with(prefix),
             Self::UrlGlob(pattern) => glob::is_match(pattern, raw, Slash::Passes),
@@ -89,8 +89,8 @@ pub struct Dir {
     pub handler: Option<&'static dyn Handler>,
     /// Which messages about a request are wanted here.
     pub levels: Levels,
-    /// `LimitRequestBody`; `None` is no limit.
-    pub limit_body: Option<u64>,
+    /// `LimitRequestBody`; `u64::MAX` when there is no limit.
+    pub limit_body_bytes: u64,
     /// Whether any access rule is there at all.
     pub is_guarded: bool,
 }
@@ -107,17 +107,29 @@ impl Dir {
         proxies: &[u16],
         handlers: &[&'static dyn Handler],
     ) -> Self {
-        let of_proxies = proxies.iter().filter_map(|&at| server.proxy_sections.get(usize::from(at)));
-        let of_locations = locations.iter().filter_map(|&at| server.locations.get(usize::from(at)));
-        let sections = of_proxies.map(|section| &section.dir).chain(of_locations.map(|section| &section.dir));
-        let config = sections.fold(server.location_defaults.clone(), |base, section| DirConfig::merge(&base, section));
+        let of_proxies = proxies
+            .iter()
+            .filter_map(|&at| server.proxy_sections.get(usize::from(at)));
+        let of_locations = locations
+            .iter()
+            .filter_map(|&at| server.locations.get(usize::from(at)));
+        let sections = of_proxies
+            .map(|section| &section.dir)
+            .chain(of_locations.map(|section| &section.dir));
+        let config = sections.fold(server.location_defaults.clone(), |base, section| {
+            DirConfig::merge(&base, section)
+        });
         let limit_body = config.limit_body_bytes.or(LIMIT_BODY);
         Self {
             locations: locations.to_vec(),
             proxies: proxies.to_vec(),
             handler: handler_of(&config, handlers),
             levels: levels(&LevelMap::merge(&server.log_level, &config.log_level)),
-            limit_body: (limit_body != 0).then_some(limit_body),
+            limit_body_bytes: if limit_body == 0 {
+                u64::MAX
+            } else {
+                limit_body
+            },
             is_guarded: config.access.compat.is_some() || config.access.require.is_some(),
             config,
         }
@@ -128,13 +140,19 @@ impl Dir {
 pub const PROXY_HANDLER: &str = "proxy-server";
 
 /// The handler that `SetHandler` names, if there is one.
-fn handler_of(config: &DirConfig, handlers: &[&'static dyn Handler]) -> Option<&'static dyn Handler> {
+fn handler_of(
+    config: &DirConfig,
+    handlers: &[&'static dyn Handler],
+) -> Option<&'static dyn Handler> {
     let name = match config.set_handler.get()? {
         model::Handler::None => return None,
         model::Handler::Named(name) => name,
         model::Handler::Proxy(_) => PROXY_HANDLER,
     };
-    handlers.iter().find(|handler| handler.name() == name).copied()
+    handlers
+        .iter()
+        .find(|handler| handler.name() == name)
+        .copied()
 }
 
 /// One level per module.
@@ -216,7 +234,8 @@ impl DirCache {
     }
 
     fn start(&mut self, site: &Site) {
-        let [low, high] = [site.index & 0xffff, site.index >> 16].map(|half| u16::try_from(half).unwrap_or(0));
+        let [low, high] =
+            [site.index & 0xffff, site.index >> 16].map(|half| u16::try_from(half).unwrap_or(0));
         self.key.clear();
         self.key.extend([low, high, u16::MAX]);
     }

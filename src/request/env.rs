@@ -44,30 +44,45 @@ impl Env {
     /// The main server.
     #[must_use]
     pub fn main(&self) -> &Site {
-        self.sites.first().expect("an environment is built with its main server")
+        self.sites
+            .first()
+            .expect("an environment is built with its main server")
     }
 
     /// The server whose rules hold on a connection to this address of ours until a request names one.
     #[must_use]
     pub fn site_at(&self, local: SocketAddr) -> &Site {
-        self.site(self.vhosts.at(local).map_or(0, super::vhost::Names::default_site))
+        self.site(
+            self.vhosts
+                .at(local)
+                .map_or(0, super::vhost::Names::default_site),
+        )
     }
 
     /// A server by its position; the main server when there is none there.
     #[must_use]
     pub fn site(&self, index: u32) -> &Site {
-        usize::try_from(index).ok().and_then(|index| self.sites.get(index)).unwrap_or_else(|| self.main())
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| self.sites.get(index))
+            .unwrap_or_else(|| self.main())
     }
 
     /// The handler with this name, as `SetHandler` spells it.
     #[must_use]
     pub fn handler(&self, name: &str) -> Option<&'static dyn Handler> {
-        self.handlers.iter().find(|handler| handler.name() == name).copied()
+        self.handlers
+            .iter()
+            .find(|handler| handler.name() == name)
+            .copied()
     }
 }
 
 impl fmt::Debug for Env {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Env").field("generation", &self.generation).field("sites", &self.sites.len()).finish_non_exhaustive()
+        f.debug_struct("Env")
+            .field("generation", &self.generation)
+            .field("sites", &self.sites.len())
+            .finish_non_exhaustive()
     }
 }

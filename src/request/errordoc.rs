@@ -29,16 +29,25 @@ pub fn choose<'a>(ask: &Ask<'a>, answer: Box<Answer>) -> Doc<'a> {
     if !answer.is_built_in {
         return Doc::Say(answer);
     }
-    let documents: &'a [ErrorDocument] = ask.route.dir().map_or(&[], |dir| &dir.config.error_documents);
+    let documents: &'a [ErrorDocument] = ask
+        .route
+        .dir()
+        .map_or(&[], |dir| &dir.config.error_documents);
     let code = answer.status.as_u16();
-    let Some(document) = documents.iter().rev().find(|document| document.status == code) else {
+    let Some(document) = documents
+        .iter()
+        .rev()
+        .find(|document| document.status == code)
+    else {
         return Doc::Say(answer);
     };
     match &document.page {
         ErrorPage::BuiltIn => Doc::Say(answer),
         ErrorPage::Text(text) => Doc::Say(say(answer, text)),
         ErrorPage::Redirect(_) if answer.status == Status::UNAUTHORIZED => Doc::Say(answer),
-        ErrorPage::Redirect(url) => Doc::Redirect(Answer::redirect(ask, Status::FOUND, url.as_bytes())),
+        ErrorPage::Redirect(url) => {
+            Doc::Redirect(Answer::redirect(ask, Status::FOUND, url.as_bytes()))
+        }
         ErrorPage::Path(path) => Doc::Internal(path, answer),
     }
 }
@@ -64,7 +73,9 @@ pub fn apply(ask: &Ask<'_>, answer: Box<Answer>) -> Box<Answer> {
 fn say(mut answer: Box<Answer>, text: &str) -> Box<Answer> {
     answer.body.clear();
     answer.body.extend_from_slice(text.as_bytes());
-    answer.fields.set(FieldId::ContentType, answer::HTML.as_bytes());
+    answer
+        .fields
+        .set(FieldId::ContentType, answer::HTML.as_bytes());
     answer.is_built_in = false;
     answer
 }

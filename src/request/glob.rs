@@ -96,7 +96,11 @@ fn bracket(body: &[u8], byte: u8) -> Option<(bool, &[u8])> {
 }
 
 fn unescape(byte: u8, rest: &[u8]) -> Option<(u8, &[u8])> {
-    if byte == b'\\' { rest.split_first().map(|(&byte, rest)| (byte, rest)) } else { Some((byte, rest)) }
+    if byte == b'\\' {
+        rest.split_first().map(|(&byte, rest)| (byte, rest))
+    } else {
+        Some((byte, rest))
+    }
 }
 
 /// Whether the text holds a byte that makes httpd compare it as a pattern.

@@ -33,7 +33,13 @@ pub(super) fn render(page: &Page<'_>) -> Vec<u8> {
     out.extend_from_slice(
         b"<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n",
     );
-    put(&mut out, format_args!("<title>{} {}</title>\n</head><body>\n", page.status, page.reason));
+    put(
+        &mut out,
+        format_args!(
+            "<title>{} {}</title>\n</head><body>\n",
+            page.status, page.reason
+        ),
+    );
     put(&mut out, format_args!("<h1>{}</h1>\n", page.reason));
     explain(&mut out, page);
     out.extend_from_slice(page.signature);
@@ -52,12 +58,19 @@ fn explain(out: &mut Vec<u8>, page: &Page<'_>) {
         303 => link(out, "The answer to your request is located", page.location),
         400 => put(
             out,
-            format_args!("<p>Your browser sent a request that this server could not understand.<br />\n{notes}</p>\n"),
+            format_args!(
+                "<p>Your browser sent a request that this server could not understand.<br />\n{notes}</p>\n"
+            ),
         ),
-        405 => put(out, format_args!("<p>The requested method {method} is not allowed for this URL.</p>\n")),
+        405 => put(
+            out,
+            format_args!("<p>The requested method {method} is not allowed for this URL.</p>\n"),
+        ),
         411 => put(
             out,
-            format_args!("<p>A request of the requested method {method} requires a valid Content-length.<br />\n{notes}</p>\n"),
+            format_args!(
+                "<p>A request of the requested method {method} requires a valid Content-length.<br />\n{notes}</p>\n"
+            ),
         ),
         413 => put(
             out,
@@ -68,12 +81,19 @@ fn explain(out: &mut Vec<u8>, page: &Page<'_>) {
         ),
         414 => put(
             out,
-            format_args!("<p>The requested URL's length exceeds the capacity\nlimit for this server.<br />\n{notes}</p>\n"),
+            format_args!(
+                "<p>The requested URL's length exceeds the capacity\nlimit for this server.<br />\n{notes}</p>\n"
+            ),
         ),
-        501 => put(out, format_args!("<p>{method} not supported for current URL.<br />\n{notes}</p>\n")),
+        501 => put(
+            out,
+            format_args!("<p>{method} not supported for current URL.<br />\n{notes}</p>\n"),
+        ),
         502 => put(
             out,
-            format_args!("<p>The proxy server received an invalid\nresponse from an upstream server.<br />\n{notes}</p>\n"),
+            format_args!(
+                "<p>The proxy server received an invalid\nresponse from an upstream server.<br />\n{notes}</p>\n"
+            ),
         ),
         code => match fixed(code) {
             Some(text) => out.extend_from_slice(text.as_bytes()),
@@ -92,14 +112,18 @@ fn fixed(code: u16) -> Option<&'static str> {
         }
         403 => "<p>You don't have permission to access this resource.</p>\n",
         404 => "<p>The requested URL was not found on this server.</p>\n",
-        406 => "<p>An appropriate representation of the requested resource could not be found on this server.</p>\n",
+        406 => {
+            "<p>An appropriate representation of the requested resource could not be found on this server.</p>\n"
+        }
         408 => "<p>Server timeout waiting for the HTTP request from the client.</p>\n",
         410 => {
             "<p>The requested resource is no longer available on this server and there is no forwarding \
              address.\nPlease remove all references to this resource.</p>\n"
         }
         412 => "<p>The precondition on the request for this URL evaluated to false.</p>\n",
-        415 => "<p>The supplied request data is not in a format\nacceptable for processing by this resource.</p>\n",
+        415 => {
+            "<p>The supplied request data is not in a format\nacceptable for processing by this resource.</p>\n"
+        }
         416 => {
             "<p>None of the range-specifier values in the Range\nrequest-header field overlap the current extent\nof \
              the selected resource.</p>\n"
@@ -111,12 +135,16 @@ fn fixed(code: u16) -> Option<&'static str> {
         }
         426 => "<p>The requested resource can only be retrieved\nover another protocol.</p>\n",
         429 => "<p>The user has sent too many requests\nin a given amount of time.</p>\n",
-        431 => "<p>The server refused this request because\nthe request header fields are too large.</p>\n",
+        431 => {
+            "<p>The server refused this request because\nthe request header fields are too large.</p>\n"
+        }
         503 => {
             "<p>The server is temporarily unable to service your\nrequest due to maintenance downtime or \
              capacity\nproblems. Please try again later.</p>\n"
         }
-        504 => "<p>The gateway did not receive a timely response\nfrom the upstream server or application.</p>\n",
+        504 => {
+            "<p>The gateway did not receive a timely response\nfrom the upstream server or application.</p>\n"
+        }
         _ => return None,
     })
 }
@@ -141,7 +169,8 @@ fn link(out: &mut Vec<u8>, text: &str, location: &[u8]) {
 }
 
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("writing to a vector cannot fail");
+    out.write_fmt(text)
+        .expect("writing to a vector cannot fail");
 }
 
 /// Appends bytes of strangers to HTML.

@@ -157,7 +157,10 @@ impl<'t> Groups<'t> {
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pattern").field(&self.text).field(&self.engine()).finish()
+        f.debug_tuple("Pattern")
+            .field(&self.text)
+            .field(&self.engine())
+            .finish()
     }
 }
 
@@ -236,7 +239,11 @@ mod tests {
         ];
         for (text, haystack, expected) in rows {
             let shown = String::from_utf8_lossy(haystack);
-            assert_eq!(sensitive(text).is_match(haystack), *expected, "{text} on {shown:?}");
+            assert_eq!(
+                sensitive(text).is_match(haystack),
+                *expected,
+                "{text} on {shown:?}"
+            );
         }
     }
 

@@ -18,8 +18,9 @@
 use std::fmt;
 
 use super::access::{self, Refusal};
-use super::dir::{Dir, DirCache, Merged};
-use super::{Answer, Ask, Claim, Handler, Site};
+pub use super::dir::DirCache;
+use super::dir::{Dir, Merged};
+use super::{Answer, Ask, Claim, Env, Handler, Me, Peers, Site};
 use crate::config::model::{EncodedSlashes, Trace};
 use crate::http::fields::FieldId;
 use crate::http::head::ContentSize;
@@ -106,21 +107,61 @@ impl Route {
 
 /// Finds where a request belongs and who decides about it: afterwards `route.handler` is there.
 ///
-/// `ask.route` is not looked at; give [`NOWHERE`]. Allocates nothing once the loop has met the combination of
-/// sections and the route's buffers have grown.
+/// Allocates nothing once the loop has met the combination of sections and the route's buffers have grown.
 ///
 /// # Errors
 /// The answer, when no handler is needed for one. What is known of the route until then is kept in `route`, so
 /// that the answer is logged, and an ErrorDocument chosen, where it belongs.
-pub fn locate(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) -> Result<(), Box<Answer>> {
+pub fn locate(
+    env: &'static Env,
+    me: &Me,
+    cache: &mut DirCache,
+    peers: &Peers,
+    head: &RequestHead,
+    now_us: u64,
+    route: &mut Route,
+) -> Result<(), Box<Answer>> {
     route.clear();
-    choose_site(ask, route)?;
-    if !find_path(ask, route)? {
+    let ask = Ask {
+        env,
+        me,
+        head,
+        route: &NOWHERE,
+        peers,
+        content: None,
+        slot: 0,
+        keepalives: 0,
+        now_us,
+    };
+    choose_site(&ask, route)?;
+    if !find_path(&ask, route)? {
         return Err(Answer::empty(Status::OK));
     }
+    merge_sections(&ask, cache, route);
+    if !route.is_claimed && head.method == Method::Trace {
+        return Err(trace(&ask_at(&ask, route)));
+    }
+    check_access(&ask_at(&ask, route))?;
+    if route.is_claimed {
+        return check_forwardable(&ask_at(&ask, route));
+    }
+    route.handler = route.dir().and_then(|dir| dir.handler);
+    if route.handler.is_some() {
+        Ok(())
+    } else {
+        Err(nobody(&ask_at(&ask, route)))
+    }
+}
+
+/// Merges the sections that match, asking the handlers for their claim on the way.
+fn merge_sections(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) {
     let site = ask_at(ask, route).site();
     let handlers = &ask.env.handlers;
-    let path = if route.collapsed.is_empty() { &route.path } else { &route.collapsed };
+    let path = if route.collapsed.is_empty() {
+        &route.path
+    } else {
+        &route.collapsed
+    };
     let merged = cache.locate(site, path, &route.path, handlers);
     route.keep(merged);
     claim(ask, route);
@@ -130,16 +171,6 @@ pub fn locate(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) -> Result<
             route.keep(merged);
         }
     }
-    let is_local_trace = !route.is_claimed && ask.head.method == Method::Trace;
-    if is_local_trace {
-        return Err(trace(&ask_at(ask, route)));
-    }
-    check_access(&ask_at(ask, route))?;
-    if route.is_claimed {
-        return check_forwardable(&ask_at(ask, route));
-    }
-    route.handler = route.dir().and_then(|dir| dir.handler);
-    if route.handler.is_some() { Ok(()) } else { Err(nobody(&ask_at(ask, route))) }
 }
 
 /// The same request, seen at the place found so far.
@@ -150,7 +181,9 @@ fn ask_at<'a>(ask: &Ask<'a>, route: &'a Route) -> Ask<'a> {
 /// Chooses the server by our address and the host that the request names.
 fn choose_site(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
     let names = ask.env.vhosts.at(ask.peers.local);
-    let site = ask.env.site(names.map_or(0, super::vhost::Names::default_site));
+    let site = ask
+        .env
+        .site(names.map_or(0, super::vhost::Names::default_site));
     route.site = Some(site);
     // RFC 9112 §3.2.2: the authority of absolute-form replaces Host.
     let target = &ask.head.target;
@@ -178,7 +211,10 @@ fn choose_site(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
             Module::Core,
             Level::Error,
             Tag::Ah(10157),
-            format_args!("Hostname {} provided via Host field, but no matching server", Raw(&at.route.host)),
+            format_args!(
+                "Hostname {} provided via Host field, but no matching server",
+                Raw(&at.route.host)
+            ),
         );
         return Err(Answer::error(&at, Status::BAD_REQUEST));
     }
@@ -197,7 +233,12 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
     }
     match head.target.form() {
         // RFC 9110 §9.3.6: a server that is no proxy has no use for CONNECT; a tunnel to a mapped backend least of all.
-        Form::Authority => return Err(Answer::error(&ask_at(ask, route), Status::METHOD_NOT_ALLOWED)),
+        Form::Authority => {
+            return Err(Answer::error(
+                &ask_at(ask, route),
+                Status::METHOD_NOT_ALLOWED,
+            ));
+        }
         Form::Asterisk if head.method == Method::Options => {
             route.path.push(b'*');
             return Ok(false);
@@ -215,7 +256,12 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
         EncodedSlashes::On => uri::EncodedSlashes::Decode,
         EncodedSlashes::NoDecode => uri::EncodedSlashes::Keep,
     };
-    if let Err(error) = uri::normalize(head.target.path(), slashes, site.merge_slashes, &mut route.path) {
+    if let Err(error) = uri::normalize(
+        head.target.path(),
+        slashes,
+        site.merge_slashes,
+        &mut route.path,
+    ) {
         let at = ask_at(ask, route);
         let raw = Raw(head.target.path());
         if error.status == Status::NOT_FOUND {
@@ -226,7 +272,12 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
                 format_args!("found %2f (encoded '/') in URI path ({raw}), returning 404"),
             );
         } else {
-            at.log_tagged(Module::Core, Level::Error, Tag::Ah(10244), format_args!("invalid URI path ({raw})"));
+            at.log_tagged(
+                Module::Core,
+                Level::Error,
+                Tag::Ah(10244),
+                format_args!("invalid URI path ({raw})"),
+            );
         }
         return Err(Answer::error(&at, error.status));
     }
@@ -241,7 +292,11 @@ fn is_for_somebody_else(ask: &Ask<'_>, site: &Site, route: &Route) -> bool {
         Form::Authority => route.host_port.is_some(),
         Form::Absolute => {
             let port = route.host_port.unwrap_or(80);
-            let ours = site.port.map_or(port == 80 || port == ask.peers.local.port(), |ours| ours == port);
+            let ours = site
+                .port
+                .map_or(port == 80 || port == ask.peers.local.port(), |ours| {
+                    ours == port
+                });
             !(target.scheme().eq_ignore_ascii_case(b"http") && ours && site.answers_to(&route.host))
         }
         Form::Origin | Form::Asterisk => false,
@@ -294,7 +349,11 @@ fn check_access(at: &Ask<'_>) -> Result<(), Box<Answer>> {
         Refusal::Compat => (Module::AccessCompat, Tag::Ah(1797)),
     };
     let route = at.route;
-    let (scheme, target) = if route.claim.url.is_empty() { ("", &route.path) } else { ("proxy:", &route.claim.url) };
+    let (scheme, target) = if route.claim.url.is_empty() {
+        ("", &route.path)
+    } else {
+        ("proxy:", &route.claim.url)
+    };
     let target = Raw(target);
     at.log_tagged(
         module,
@@ -318,13 +377,21 @@ fn check_forwardable(at: &Ask<'_>) -> Result<(), Box<Answer>> {
             _ => refuse_forwarding(at, "Max-Forwards has reached zero - proxy loop?"),
         }),
         Ok(_) => Ok(()),
-        Err(NotANumber) => Err(refuse_forwarding(at, "Max-Forwards request header could not be parsed")),
+        Err(NotANumber) => Err(refuse_forwarding(
+            at,
+            "Max-Forwards request header could not be parsed",
+        )),
     }
 }
 
 fn refuse_forwarding(at: &Ask<'_>, reason: &'static str) -> Box<Answer> {
     let path = Raw(&at.route.path);
-    at.log_tagged(Module::Proxy, Level::Error, Tag::Ah(898), format_args!("{reason} returned by {path}"));
+    at.log_tagged(
+        Module::Proxy,
+        Level::Error,
+        Tag::Ah(898),
+        format_args!("{reason} returned by {path}"),
+    );
     Answer::proxy_error(at, Status::BAD_REQUEST, reason)
 }
 
@@ -341,7 +408,9 @@ pub fn max_forwards(head: &RequestHead) -> Result<Option<u32>, NotANumber> {
         return Err(NotANumber);
     }
     // More digits than fit are still a number; no path is that long.
-    let parsed = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+    let parsed = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse().ok());
     Ok(Some(parsed.unwrap_or(u32::MAX)))
 }
 

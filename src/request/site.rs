@@ -3,8 +3,6 @@
 //! Responsible for: defaults, durations, compiled sections, the Server field and the signature. Not responsible
 //! for: choosing the site of a request (`vhost`).
 
-use std::time::Duration;
-
 use super::dir::{self, Dir, Section};
 use super::glob::{self, Slash};
 use super::{Handler, access, vhost};
@@ -24,20 +22,22 @@ pub struct Site {
     pub name: String,
     /// The port in its ServerName, else in its `<VirtualHost>` line.
     pub port: Option<u16>,
-    /// `Timeout`.
-    pub timeout: Duration,
+    /// The name and port as the scoreboard shows them.
+    pub vhost_text: String,
+    /// `Timeout`, in milliseconds.
+    pub timeout_ms: u64,
     /// `KeepAlive`.
     pub keep_alive: bool,
     /// `KeepAliveTimeout`.
-    pub keep_alive_timeout: Duration,
+    pub keep_alive_timeout_ms: u64,
     /// `MaxKeepAliveRequests`; 0 is no limit.
-    pub keep_alive_requests_max: u32,
+    pub max_keep_alive_requests: u32,
     /// `LimitRequestLine` and relatives.
-    pub limits: Limits,
+    pub head_limits: Limits,
     /// `RequestReadTimeout` for the TLS handshake.
     pub read_handshake: ReadRule,
     /// `RequestReadTimeout` for the request line and fields.
-    pub read_head: ReadRule,
+    pub read_header: ReadRule,
     /// `RequestReadTimeout` for the content.
     pub read_body: ReadRule,
     /// `TraceEnable`.
@@ -78,13 +78,13 @@ pub struct Site {
     pub notes: Vec<String>,
 }
 
-/// One stage of `RequestReadTimeout`.
+/// One stage of `RequestReadTimeout`, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadRule {
     /// How long the stage may take at first; `None` is no limit.
-    pub initial: Option<Duration>,
+    pub initial_ms: Option<u64>,
     /// How long it may take at most when bytes keep coming; `None` is no cap.
-    pub max: Option<Duration>,
+    pub max_ms: Option<u64>,
     /// How many bytes buy one more second; 0 buys none.
     pub bytes_per_s: u32,
 }
@@ -104,26 +104,26 @@ impl Site {
         main_name: &str,
         handlers: &[&'static dyn Handler],
     ) -> Result<Self, String> {
+        let name = own_name(server, main_name);
         let read = &server.request_read_timeout;
         let options = &server.http_protocol_options;
         let (locations, proxies) = sections(server)?;
         Ok(Self {
             index,
-            name: Some(vhost::server_name(server, main_name))
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(|| "localhost".to_owned()),
+            vhost_text: port(server).map_or_else(|| name.clone(), |port| format!("{name}:{port}")),
+            name,
             port: port(server),
-            timeout: seconds(server.timeout_s.or(60)),
+            timeout_ms: seconds_ms(server.timeout_s.or(60)),
             keep_alive: server.keep_alive.or(true),
-            keep_alive_timeout: Duration::from_millis(u64::from(server.keep_alive_timeout_ms.or(5000))),
-            keep_alive_requests_max: server.max_keep_alive_requests.or(100),
-            limits: Limits {
+            keep_alive_timeout_ms: u64::from(server.keep_alive_timeout_ms.or(5000)),
+            max_keep_alive_requests: server.max_keep_alive_requests.or(100),
+            head_limits: Limits {
                 line: size(server.limits.line_bytes.or(8190)),
                 field_size: size(server.limits.field_bytes.or(8190)),
                 fields: size(server.limits.fields.or(100)),
             },
             read_handshake: ReadRule::new(read.handshake.get(), 0, None, 0),
-            read_head: ReadRule::new(read.header.get(), 20, Some(40), 500),
+            read_header: ReadRule::new(read.header.get(), 20, Some(40), 500),
             read_body: ReadRule::new(read.body.get(), 20, None, 500),
             trace: server.trace_enable.or(Trace::On),
             encoded_slashes: server.allow_encoded_slashes.or(EncodedSlashes::Off),
@@ -131,7 +131,8 @@ impl Site {
             strict_host_check: server.strict_host_check.or(false),
             strict: options.strict.or(true),
             registered_methods: options.registered_methods.or(false),
-            is_name_canonical: server.use_canonical_name.or(UseCanonicalName::Off) != UseCanonicalName::Off,
+            is_name_canonical: server.use_canonical_name.or(UseCanonicalName::Off)
+                != UseCanonicalName::Off,
             is_port_physical: server.use_canonical_physical_port.or(false),
             is_forward_proxy: server.proxy.requests.or(false),
             server_field: product(server.server_tokens.or(ServerTokens::Full)),
@@ -158,35 +159,66 @@ impl Site {
         let mut addresses = self.server.addresses.iter();
         self.name.as_bytes() == host
             || is_alias
-            || addresses.any(|address| vhost::without_port(&address.text).as_bytes().eq_ignore_ascii_case(host))
+            || addresses.any(|address| {
+                vhost::without_port(&address.text)
+                    .as_bytes()
+                    .eq_ignore_ascii_case(host)
+            })
     }
 
     /// `ServerAdmin`, or httpd's words for want of one.
     #[must_use]
     pub fn admin(&self) -> &str {
-        self.server.admin.get().map_or("[no address given]", String::as_str)
+        self.server
+            .admin
+            .get()
+            .map_or("[no address given]", String::as_str)
     }
 }
 
 impl ReadRule {
-    fn new(rule: Option<&ReadTimeout>, initial_s: u32, max_s: Option<u32>, bytes_per_s: u32) -> Self {
+    fn new(
+        rule: Option<&ReadTimeout>,
+        initial_s: u32,
+        max_s: Option<u32>,
+        bytes_per_s: u32,
+    ) -> Self {
         let rule = rule.copied().unwrap_or(ReadTimeout {
             initial_s,
             max_s,
             min_rate_bytes_per_s: bytes_per_s,
         });
         Self {
-            initial: (rule.initial_s > 0).then(|| seconds(rule.initial_s)),
-            max: rule.max_s.map(seconds),
+            initial_ms: (rule.initial_s > 0).then(|| seconds_ms(rule.initial_s)),
+            max_ms: rule.max_s.map(seconds_ms),
             bytes_per_s: rule.min_rate_bytes_per_s,
         }
+    }
+
+    /// How long after its beginning the stage must be over when so many bytes have come; `otherwise_ms` when the
+    /// rule sets no limit.
+    #[must_use]
+    pub fn deadline_after_ms(&self, bytes: u64, otherwise_ms: u64) -> u64 {
+        let Some(initial) = self.initial_ms else {
+            return otherwise_ms;
+        };
+        let bought = bytes
+            .saturating_mul(1000)
+            .checked_div(u64::from(self.bytes_per_s))
+            .unwrap_or(0);
+        let allowed = initial.saturating_add(bought);
+        self.max_ms
+            .map_or(allowed, |max| allowed.min(max.max(initial)))
     }
 }
 
 /// The Server field by ServerTokens.
 fn product(tokens: ServerTokens) -> String {
     let mut numbers = VERSION.splitn(3, '.');
-    let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    let (major, minor) = (
+        numbers.next().unwrap_or_default(),
+        numbers.next().unwrap_or_default(),
+    );
     match tokens {
         ServerTokens::Prod => "tine".to_owned(),
         ServerTokens::Major => format!("tine/{major}"),
@@ -199,7 +231,10 @@ fn product(tokens: ServerTokens) -> String {
 fn sections(server: &Server) -> Result<(Vec<Section>, Vec<Section>), String> {
     // A position must fit 16 bits, with one value left to mark the end.
     if server.locations.len().max(server.proxy_sections.len()) >= usize::from(u16::MAX) {
-        return Err(format!("{} has more sections than can be told apart", server.label()));
+        return Err(format!(
+            "{} has more sections than can be told apart",
+            server.label()
+        ));
     }
     let locations = server.locations.iter().map(|location| {
         Section::location(&location.pattern)
@@ -209,7 +244,10 @@ fn sections(server: &Server) -> Result<(Vec<Section>, Vec<Section>), String> {
         Section::proxy(&section.pattern)
             .map_err(|error| format!("{}: `{}`: {error}", section.place, section.pattern.text()))
     });
-    Ok((locations.collect::<Result<_, _>>()?, proxies.collect::<Result<_, _>>()?))
+    Ok((
+        locations.collect::<Result<_, _>>()?,
+        proxies.collect::<Result<_, _>>()?,
+    ))
 }
 
 /// The port of ServerName, else of the `<VirtualHost>` line.
@@ -220,9 +258,17 @@ fn port(server: &Server) -> Option<u16> {
 
 /// What the operator should be told about the sections of a server.
 fn notes(server: &Server, handlers: &[&'static dyn Handler]) -> Vec<String> {
-    let locations = server.locations.iter().map(|section| (&section.dir, section.place.to_string()));
-    let proxies = server.proxy_sections.iter().map(|section| (&section.dir, section.place.to_string()));
-    let all = std::iter::once((&server.location_defaults, server.label())).chain(locations).chain(proxies);
+    let locations = server
+        .locations
+        .iter()
+        .map(|section| (&section.dir, section.place.to_string()));
+    let proxies = server
+        .proxy_sections
+        .iter()
+        .map(|section| (&section.dir, section.place.to_string()));
+    let all = std::iter::once((&server.location_defaults, server.label()))
+        .chain(locations)
+        .chain(proxies);
     let mut notes = Vec::new();
     for (dir, place) in all {
         if let Some(note) = access::note(&dir.access) {
@@ -231,14 +277,26 @@ fn notes(server: &Server, handlers: &[&'static dyn Handler]) -> Vec<String> {
         if let Some(crate::config::model::Handler::Named(name)) = dir.set_handler.get()
             && !handlers.iter().any(|handler| handler.name() == name)
         {
-            notes.push(format!("{place}: there is no handler `{name}`; requests that need it get 404"));
+            notes.push(format!(
+                "{place}: there is no handler `{name}`; requests that need it get 404"
+            ));
         }
     }
     notes
 }
 
-fn seconds(count: u32) -> Duration {
-    Duration::from_secs(u64::from(count))
+fn seconds_ms(count: u32) -> u64 {
+    u64::from(count) * 1000
+}
+
+/// The name of a server; never empty.
+fn own_name(server: &Server, main_name: &str) -> String {
+    let name = vhost::server_name(server, main_name);
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
 }
 
 fn size(count: u32) -> usize {

@@ -55,22 +55,37 @@ impl Vhosts {
         // httpd walks its servers backwards and puts each in front, which is what decides between `*:80` and
         // `*:*`: the one whose *last* server stands first.
         for (at, vhost) in config.vhosts.iter().enumerate().rev() {
-            let index = u32::try_from(at + 1).expect("a configuration of 4G servers does not fit memory");
+            let index =
+                u32::try_from(at + 1).expect("a configuration of 4G servers does not fit memory");
             let name = server_name(vhost, &main_name);
             for address in &vhost.addresses {
                 match &address.ip {
-                    VhostIp::Any => this.any(address.port).add_first(index, vhost, &name, &address.text),
+                    VhostIp::Any => {
+                        this.any(address.port)
+                            .add_first(index, vhost, &name, &address.text)
+                    }
                     VhostIp::Ip(ip) if ip.is_unspecified() => {
-                        this.any(address.port).add_first(index, vhost, &name, &address.text);
+                        this.any(address.port)
+                            .add_first(index, vhost, &name, &address.text);
                     }
                     VhostIp::Ip(ip) => {
                         let key = (ip.to_canonical(), address.port);
-                        this.by_ip.entry(key).or_default().add_first(index, vhost, &name, &address.text);
+                        this.by_ip.entry(key).or_default().add_first(
+                            index,
+                            vhost,
+                            &name,
+                            &address.text,
+                        );
                     }
                     VhostIp::Name(host) => {
                         for ip in resolve(host) {
                             let key = (ip.to_canonical(), address.port);
-                            this.by_ip.entry(key).or_default().add_first(index, vhost, &name, &address.text);
+                            this.by_ip.entry(key).or_default().add_first(
+                                index,
+                                vhost,
+                                &name,
+                                &address.text,
+                            );
                         }
                     }
                 }
@@ -88,20 +103,30 @@ impl Vhosts {
         let by_ip = if self.by_ip.is_empty() {
             None
         } else {
-            self.by_ip.get(&(ip, Some(port))).or_else(|| self.by_ip.get(&(ip, None)))
+            self.by_ip
+                .get(&(ip, Some(port)))
+                .or_else(|| self.by_ip.get(&(ip, None)))
         };
         by_ip.or_else(|| {
             let mut any = self.by_any.iter();
-            any.find(|(wanted, _)| wanted.is_none_or(|wanted| wanted == port)).map(|(_, names)| names)
+            any.find(|(wanted, _)| wanted.is_none_or(|wanted| wanted == port))
+                .map(|(_, names)| names)
         })
     }
 
     fn any(&mut self, port: Option<u16>) -> &mut Names {
-        let at = self.by_any.iter().position(|(known, _)| *known == port).unwrap_or_else(|| {
-            self.by_any.insert(0, (port, Names::default()));
-            0
-        });
-        let (_, names) = self.by_any.get_mut(at).expect("the entry was found or inserted at this position");
+        let at = self
+            .by_any
+            .iter()
+            .position(|(known, _)| *known == port)
+            .unwrap_or_else(|| {
+                self.by_any.insert(0, (port, Names::default()));
+                0
+            });
+        let (_, names) = self
+            .by_any
+            .get_mut(at)
+            .expect("the entry was found or inserted at this position");
         names
     }
 }
@@ -117,14 +142,19 @@ impl Names {
     #[must_use]
     pub fn choose(&self, host: &[u8]) -> Choice {
         let exact = self.exact.get(host).copied();
-        let wild = self.wild.iter().find(|(pattern, _)| glob::is_match(pattern, host, Slash::Passes));
+        let wild = self
+            .wild
+            .iter()
+            .find(|(pattern, _)| glob::is_match(pattern, host, Slash::Passes));
         let named = match (exact, wild) {
             (Some(exact), Some(&(_, wild))) => Some(exact.min(wild)),
             (exact, wild) => exact.or(wild.map(|&(_, at)| at)),
         };
         let found = named.or_else(|| self.addresses.get(host).copied());
         Choice {
-            site: found.and_then(|at| self.sites.get(at).copied()).unwrap_or_else(|| self.default_site()),
+            site: found
+                .and_then(|at| self.sites.get(at).copied())
+                .unwrap_or_else(|| self.default_site()),
             is_known: found.is_some(),
         }
     }
@@ -157,7 +187,10 @@ impl Names {
     fn finish(&mut self) {
         let last = self.sites.len().saturating_sub(1);
         self.sites.reverse();
-        self.exact.values_mut().chain(self.addresses.values_mut()).for_each(|at| *at = last - *at);
+        self.exact
+            .values_mut()
+            .chain(self.addresses.values_mut())
+            .for_each(|at| *at = last - *at);
         self.wild.iter_mut().for_each(|(_, at)| *at = last - *at);
         self.wild.sort_by_key(|&(_, at)| at);
     }
@@ -171,7 +204,12 @@ pub fn server_name(server: &Server, main_name: &str) -> String {
         return name.host.clone();
     }
     match server.addresses.first() {
-        Some(address) if !server.addresses.iter().any(|address| address.ip == VhostIp::Any) => {
+        Some(address)
+            if !server
+                .addresses
+                .iter()
+                .any(|address| address.ip == VhostIp::Any) =>
+        {
             without_port(&address.text).to_ascii_lowercase()
         }
         _ => main_name.to_owned(),
