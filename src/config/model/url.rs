@@ -42,6 +42,31 @@ pub enum UrlError {
     SocketTooLong,
 }
 
+impl UrlError {
+    /// httpd's words for it. `text` is the URL as written.
+    pub fn message(self, text: &str) -> String {
+        match self {
+            Self::NotAbsolute | Self::BadSocket => format!("URL must be absolute!: {text}"),
+            Self::Unparsable => format!("Unable to parse URL: {text}"),
+            Self::HostTooLong => format!("worker hostname ({text}) too long"),
+            Self::SocketTooLong => format!("worker uds path ({text}) too long"),
+        }
+    }
+
+    /// What to write instead.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::NotAbsolute => "write `scheme://host[:port][/path]`",
+            Self::Unparsable => {
+                "the port must be a number up to 65535; an IPv6 address needs brackets"
+            }
+            Self::BadSocket => "write `unix:/path/to/socket|http://name/`",
+            Self::HostTooLong => "a host may have 255 bytes",
+            Self::SocketTooLong => "a socket's path may have 95 bytes",
+        }
+    }
+}
+
 /// The longest host that a shared record holds.
 const HOST_BYTES_MAX: usize = 255;
 /// The longest socket path that a shared record holds.
