@@ -89,6 +89,7 @@ pub mod engine;
 pub mod http;
 pub mod log;
 pub mod mpm;
+pub mod proxy;
 pub mod request;
 pub mod sys;
 pub mod transport;

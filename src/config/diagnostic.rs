@@ -6,7 +6,7 @@
 //! Know first: httpd words an error differently by the phase that found it. While *reading* (sections, Include, LoadModule) it is one line,
 //! with the enclosing files in front; while *walking* the finished tree (every other directive) it is two lines.
 
-use super::source::Place;
+use super::source::{Place, Sources};
 use std::fmt;
 
 /// How bad it is.
@@ -101,6 +101,24 @@ impl Diagnostic {
         self
     }
 
+    /// Shows the whole line if nothing narrower is known.
+    pub(crate) fn quote(&mut self, sources: &Sources) {
+        let Some(place) = self.place.as_ref().filter(|_| self.snippet.is_none()) else {
+            return;
+        };
+        let Some(text) = sources.quote(place) else {
+            return;
+        };
+        let column = text.len() - text.trim_start().len();
+        self.snippet = Some(Snippet {
+            line: place.line,
+            text: text.to_owned(),
+            column,
+            width: text.trim().len(),
+            label: None,
+        });
+    }
+
     fn first_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = &self.message;
         match (self.severity, self.phase, &self.place) {
@@ -183,6 +201,16 @@ impl fmt::Display for Snippet {
 /// Renders several diagnostics, one after the other.
 pub fn render(diagnostics: &[Diagnostic]) -> String {
     diagnostics.iter().map(ToString::to_string).collect()
+}
+
+/// The part of a regular expression error that says what is wrong.
+pub(crate) fn last_line(text: &str) -> String {
+    text.lines()
+        .last()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]

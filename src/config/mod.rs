@@ -150,7 +150,15 @@ fn attempt(text: &str, options: &Options<'_>, explicit: bool) -> Attempt {
     build.config.modules = reader.modules;
     build.config.defines = reader.defines;
     build.config.includes = reader.includes;
-    Attempt::Done(Box::new(finish(build, main)))
+    let mut outcome = finish(build, main);
+    let diagnostics = match &mut outcome {
+        Ok(config) => &mut config.notes,
+        Err(diagnostics) => diagnostics,
+    };
+    for diagnostic in diagnostics {
+        diagnostic.quote(&reader.sources);
+    }
+    Attempt::Done(Box::new(outcome))
 }
 
 /// Merges the virtual hosts over the main server, and judges the whole.

@@ -197,6 +197,6 @@ impl Args<'_> {
         let value = whole(self.text(index)).and_then(|value| u32::try_from(value).ok());
         value
             .filter(|value| bounds.contains(value))
-            .ok_or_else(|| self.complaint(index, message).label("not such a number"))
+            .ok_or_else(|| self.complaint(index, message))
     }
 }

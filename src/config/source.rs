@@ -62,6 +62,15 @@ impl Sources {
         SourceId(self.0.len() - 1)
     }
 
+    /// The physical line at a place, from the text that was read last under its name.
+    pub(crate) fn quote(&self, place: &Place) -> Option<&str> {
+        let index = self
+            .0
+            .iter()
+            .rposition(|source| source.name == place.file)?;
+        self.line(SourceId(index), place.line)
+    }
+
     /// The text's name.
     pub(crate) fn name(&self, id: SourceId) -> Arc<str> {
         self.0

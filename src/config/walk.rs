@@ -4,7 +4,7 @@
 //! virtual hosts over the main server at the end. Not for what single directives mean; that is `directives/`.
 
 use super::args::{Word, is_glob, words};
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, Severity, last_line};
 use super::directive::{self, Action, Contexts, Directive, Policy, SectionKind};
 use super::directives::{access, core, proxy};
 use super::model::{Config, DirConfig, Location, Modules, Pattern, ProxySection, Server};
@@ -361,16 +361,6 @@ pub(crate) fn check_regex(word: &Word, message: &str) -> Result<(), Complaint> {
             .on(word)
             .hint(last_line(&error.to_string()))),
     }
-}
-
-/// The part of a regular expression error that says what is wrong.
-fn last_line(text: &str) -> String {
-    text.lines()
-        .last()
-        .unwrap_or_default()
-        .trim_start_matches("error: ")
-        .trim()
-        .to_owned()
 }
 
 fn unknown_command(name: &str) -> Complaint {

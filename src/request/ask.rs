@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use super::{Dir, Env, Me, Route, Site, pages};
 use crate::config::model::Signature;
 use crate::http::RequestHead;
-use crate::log::{About, Cause, Level, Line, Module, Stamp, Tag};
+use crate::log::{About, Cause, Level, Line, Module, Stamp, Tag, Trace22};
 
 /// A request in the eyes of a handler. Everything is borrowed from the exchange.
 #[derive(Clone, Copy)]
@@ -151,8 +151,35 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// Writes a line of mod_proxy 2.2, if its level is wanted.
+    #[inline]
+    pub fn trace22(&self, trace: &Trace22<'_>) {
+        self.trace22_caused(trace, None);
+    }
+
+    /// The same with what the operating system said.
+    pub fn trace22_caused(&self, trace: &Trace22<'_>, cause: Option<Cause>) {
+        if !self.log_enabled(trace.module(), trace.level()) {
+            return;
+        }
+        let line = trace.line();
+        let line = cause.map_or(line, |cause| line.cause(cause));
+        // 2.2 named the client in few of these lines.
+        match trace {
+            Trace22::FoundWorker { .. }
+            | Trace22::FoundReverseWorker { .. }
+            | Trace22::FoundForwardWorker { .. }
+            | Trace22::ReturnedBy { .. } => self.write(&line),
+            _ => self.write_bare(&line),
+        }
+    }
+
     #[cold]
     fn write(&self, line: &Line<'_>) {
+        self.write_bare(&line.client(self.peers.client));
+    }
+
+    fn write_bare(&self, line: &Line<'_>) {
         let Some(log) = self.site().error_log else {
             return;
         };
@@ -169,7 +196,7 @@ impl<'a> Ask<'a> {
             pid: self.me.pid,
             tid: self.me.tid,
         };
-        log.write_anyway(&stamp, &line.client(self.peers.client).about(&about));
+        log.write_anyway(&stamp, &line.about(&about));
     }
 }
 

@@ -17,7 +17,7 @@ const ANYWHERE: Contexts = Contexts::ANYWHERE;
 
 /// The entries.
 pub(super) static TABLE: &[Directive] = &[
-    Directive::section("<VirtualHost", CORE, SERVERS, "a server of its own for some addresses or names", "<VirtualHost *:80>\nServerName a\n</VirtualHost>", SectionKind::VirtualHost),
+    Directive::section("<VirtualHost", CORE, SERVER, "a server of its own for some addresses or names", "<VirtualHost *:80>\nServerName a\n</VirtualHost>", SectionKind::VirtualHost),
     Directive::section("<Location", CORE, SERVERS, "what holds for a path and everything below it", "<Location /app>\nSetHandler server-status\n</Location>", SectionKind::Location)
         .long("`*`, `?` and `[…]` match within one path segment. `<Location ~ regex>` is `<LocationMatch regex>`. Sections apply in configuration order, the later one wins."),
     Directive::section("<LocationMatch", CORE, SERVERS, "what holds for paths that a regular expression matches", "<LocationMatch \"^/app[0-9]+\">\n</LocationMatch>", SectionKind::LocationMatch),
@@ -191,7 +191,12 @@ fn limit_message(name: &str, args: &Args<'_>, tail: &str) -> String {
 }
 
 fn error(_: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
-    Err(Complaint::new(args.text(0)))
+    let message = if args.words.len() == 1 {
+        args.text(0)
+    } else {
+        args.raw()
+    };
+    Err(Complaint::new(message))
 }
 
 fn listen(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
@@ -242,14 +247,10 @@ fn address(text: &str) -> Result<(VhostIp, Option<u16>), &'static str> {
     }
     let (host, port) = if text.starts_with('[') {
         let (host, rest) = text.split_at(text.find(']').ok_or(INVALID)? + 1);
-        (
-            host,
-            rest.strip_prefix(':').or(if rest.is_empty() {
-                None
-            } else {
-                return Err(INVALID);
-            }),
-        )
+        match rest {
+            "" => (host, None),
+            _ => (host, Some(rest.strip_prefix(':').ok_or(INVALID)?)),
+        }
     } else {
         text.rsplit_once(':')
             .map_or((text, None), |(host, port)| (host, Some(port)))
@@ -505,11 +506,6 @@ fn set_handler(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> 
     let handler = if word.text.eq_ignore_ascii_case("none") {
         Handler::None
     } else if let Some(url) = strip_prefix_ignore_case(&word.text, "proxy:") {
-        if strip_prefix_ignore_case(url, "balancer://").is_some() {
-            return Err(Complaint::new("SetHandler cannot lead to a balancer yet")
-                .on(word)
-                .hint("use ProxyPass"));
-        }
         let url =
             WorkerUrl::parse(url).map_err(|error| Complaint::new(error.message(url)).on(word))?;
         Handler::Proxy(url)

@@ -274,6 +274,7 @@ fn custom_log(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<CustomLog, Compl
             })
         }
     };
+    check_format(args, 1)?;
     Ok(CustomLog {
         target: target(scope, args.text(0)),
         format: LogFormatRef::Format(args.text(1).to_owned()),
@@ -283,6 +284,7 @@ fn custom_log(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<CustomLog, Compl
 }
 
 fn log_format(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
+    check_format(args, 0)?;
     let format = args.text(0).to_owned();
     match args.words.get(1) {
         None => scope.server.transfer_format = scope.set(format),
@@ -294,6 +296,38 @@ fn log_format(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
             format,
             place: scope.place().clone(),
         }),
+    }
+    Ok(())
+}
+
+/// Complains about an item that no format has. What an item's `{…}` says is the log room's to judge.
+fn check_format(args: &Args<'_>, index: usize) -> Result<(), Complaint> {
+    const ITEMS: &str = "%aAbBCDefhHiIklLmnoOpPqrRsStTuUvVX";
+    const AFTER_CARET: [&str; 4] = ["ti", "to", "FB", "FU"];
+    let mut rest = args.text(index);
+    while let Some(percent) = rest.find('%') {
+        rest = rest.get(percent + 1..).unwrap_or_default();
+        let mut item = rest.trim_start_matches(|c: char| c.is_ascii_digit() || "!,<>".contains(c));
+        if let Some(argument) = item.strip_prefix('{') {
+            item = argument.split_once('}').map_or("", |(_, after)| after);
+        }
+        item = item.trim_start_matches(['<', '>']);
+        let known = match item.strip_prefix('^') {
+            Some(long) => AFTER_CARET
+                .iter()
+                .find(|name| long.starts_with(**name))
+                .map(|name| name.len() + 1),
+            None => item
+                .chars()
+                .next()
+                .filter(|c| ITEMS.contains(*c))
+                .map(char::len_utf8),
+        };
+        let Some(length) = known else {
+            let shown: String = item.chars().take(1).collect();
+            return Err(args.complaint(index, format!("Unrecognized LogFormat directive %{shown}")));
+        };
+        rest = item.get(length..).unwrap_or_default();
     }
     Ok(())
 }

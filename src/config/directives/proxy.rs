@@ -9,7 +9,7 @@ use crate::config::args::{Word, choice, is_glob, on_off, whole};
 use crate::config::directive::{Arity, Contexts, Directive, SectionKind};
 use crate::config::model::{
     BadHeader, CookieMap, Destination, Mapping, MemberParams, PassPath, PassTarget, Pattern,
-    ProxyPass, ProxyPassReverse, ProxyStatus, Slot22, Via, Worker, WorkerUrl,
+    ProxyPass, ProxyPassReverse, ProxyStatus, Slot22, Via, Worker, WorkerUrl, masked,
     strip_prefix_ignore_case,
 };
 use crate::config::scope::{Args, Complaint, Scope, Subject};
@@ -332,14 +332,14 @@ fn target(
     let is_template = is_regex && word.text.contains('$');
     let name = match shared_worker(scope, &url, is_template) {
         Some(name) => {
+            let shown = masked(&name);
             for pair in pairs {
                 let message = format!(
-                    "AH01146: Ignoring parameter '{}={}' for worker '{name}' because of worker sharing",
+                    "AH01146: Ignoring parameter '{}={}' for worker '{shown}' because of worker sharing",
                     pair.key, pair.value
                 );
                 let hint = format!(
-                    "`{}` starts with `{name}`: write the line with the longer URL first",
-                    url.name
+                    "`{url}` starts with `{shown}`: write the line with the longer URL first"
                 );
                 scope.warn(Complaint::new(message).over(pair.range.clone()).hint(hint));
             }

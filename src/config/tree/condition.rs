@@ -2,6 +2,7 @@
 
 use super::{Fault, Node, Reader};
 use crate::config::args::{Word, words};
+use crate::config::diagnostic::last_line;
 use regex::Regex;
 use std::cmp::Ordering;
 
@@ -99,7 +100,7 @@ fn by_regex(operand: &Word, symbol: &str) -> Result<bool, Fault> {
     let pattern = Regex::new(pattern).map_err(|error| {
         Fault::new("Unable to compile regular expression")
             .on(operand.range.clone())
-            .hint(error.to_string())
+            .hint(last_line(&error.to_string()))
     })?;
     let [major, minor, patch] = VERSION_CLAIMED;
     Ok(pattern.is_match(&format!("{major}.{minor}.{patch}")))
