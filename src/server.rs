@@ -274,7 +274,7 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
     let shared: &'static pool::Shared = Box::leak(Box::new(pool::Shared::new(env.backends.len(), loops, shape.slots)));
     let party: &'static Party = Box::leak(Box::new(Party::new(loops as usize)));
     let listeners = Arc::new(listeners);
-    compile::trace_birth(env, me, loops, shape.slots);
+    compile::trace_birth(env, me, shape.slots);
     let bear = |thread: u32, control| LoopBirth {
         env,
         me,

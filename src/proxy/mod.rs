@@ -16,7 +16,7 @@
 //! finish   handler.rs    the lease is settled, failonstatus looks at the status
 //! ```
 //!
-//! httpd: mod_proxy, mod_proxy_http, and the request side of mod_proxy_balancer; the traces are 2.2's ([`traces`]).
+//! httpd: mod_proxy, mod_proxy_http, and the request side of mod_proxy_balancer; the traces are 2.2's (`traces.rs`).
 
 mod canonical;
 mod compile;
@@ -27,10 +27,11 @@ mod retry;
 mod reverse;
 pub mod scheme;
 mod template;
-pub mod traces;
+mod traces;
 
 pub use compile::records;
 pub use scheme::{SCHEMES, Scheme};
+pub use traces::init_traces;
 
 use crate::balancer::{Balancer, Member, Methods};
 use crate::config::model::{Config, WorkerUrl};
@@ -49,7 +50,6 @@ pub struct Proxy {
     clusters: Vec<Cluster>,
     workers: Vec<Plain>,
     backends: Vec<&'static Backend>,
-    slots: traces::Slots,
     decliners: Vec<&'static str>,
 }
 

@@ -92,8 +92,8 @@ pub(super) fn listen_options(config: &Config, settled: &Settled) -> ListenOption
 }
 
 /// What a child prints about its members when it is born, at level debug.
-pub(super) fn trace_birth(env: &'static Env, me: Me, loops: u32, slots: u32) {
-    crate::proxy::init_traces(env, me, loops, slots);
+pub(super) fn trace_birth(env: &'static Env, me: Me, slots: u32) {
+    crate::proxy::init_traces(env, me, slots, crate::sys::clock::now().unix_us);
 }
 
 /// The names that virtual hosts are given by, asked of the system once, at start.
