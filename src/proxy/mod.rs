@@ -29,7 +29,7 @@ pub mod scheme;
 mod template;
 pub mod traces;
 
-pub use compile::records;
+pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
 
 use crate::balancer::{Balancer, Member, Methods};
