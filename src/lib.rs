@@ -92,5 +92,6 @@ pub mod log;
 pub mod mpm;
 pub mod proxy;
 pub mod request;
+pub mod server;
 pub mod sys;
 pub mod transport;

@@ -23,6 +23,7 @@ use crate::engine::event_loop::{self, LoopBirth, Party};
 use crate::engine::pool;
 use crate::log::{Level, Line, Module, Sinks, Stamp, Tag};
 use crate::mpm::{self, Birth, Mpm, Settings, Shape};
+use crate::proxy::Proxy;
 use crate::proxy::scheme::Scheme;
 use crate::request::{Env, Me};
 use crate::sys::clock::{self, Now};
@@ -73,7 +74,7 @@ pub fn check(options: &config::Options<'_>, extensions: Extensions) -> Result<(C
     let (settled, mut warnings) = sizes::settle(&config);
     let capacity = sizes::capacity(&config, &settled);
     let board = Board::heap(&capacity).map_err(|error| error.to_string())?;
-    let env = compile::environment(config.clone(), Box::leak(Box::new(board)), 0, extensions, None)?;
+    let (env, _) = compile::environment(config.clone(), Box::leak(Box::new(board)), 0, extensions, None)?;
     warnings.extend(compile::notes(&env));
     Ok((config, warnings))
 }
@@ -106,6 +107,7 @@ pub fn run_single(start: Start) -> Result<i32, String> {
 #[derive(Debug)]
 pub struct Generation {
     env: &'static Env,
+    proxy: &'static Proxy,
     settings: Settings,
 }
 
@@ -170,6 +172,18 @@ impl Server {
         }
     }
 
+    /// What a child of mod_proxy 2.2 said about its workers when it was born.
+    fn trace_birth(&self, generation: &Generation, birth: &Birth) {
+        let Some(log) = generation.env.main().error_log else { return };
+        let pid = birth.pid.number();
+        let stamp = Stamp { now_us: clock::now().unix_us, pid, tid: Some(u64::from(pid)) };
+        let threads = match generation.settings.settled.mpm {
+            Mpm::Prefork => 1,
+            Mpm::Worker | Mpm::Event => birth.shape.slots,
+        };
+        generation.proxy.init_traces(generation.env.config, pid, threads, &mut |trace| log.write(&stamp, &trace.line()));
+    }
+
     fn say(&self, level: Level, message: &str) {
         let line = Line::new(module(message), level, Tag::None, &message);
         match self.env.and_then(|env| env.main().error_log) {
@@ -199,7 +213,7 @@ impl mpm::Service for Server {
         }
         let logs = logs::open(&config, &mut self.sinks, self.start.startup_level)?;
         let board = self.board(&config, &settled)?;
-        let env = compile::environment(config, board, generation, self.start.extensions, Some(logs))?;
+        let (env, proxy) = compile::environment(config, board, generation, self.start.extensions, Some(logs))?;
         let env: &'static Env = Box::leak(Box::new(env));
         self.env = Some(env);
         warnings.iter().for_each(|warning| self.say(Level::Warn, warning));
@@ -215,7 +229,7 @@ impl mpm::Service for Server {
             built: BUILT.to_owned(),
             command_line: self.start.command_line.clone(),
         };
-        Ok(Generation { env, settings })
+        Ok(Generation { env, proxy, settings })
     }
 
     fn settings(&self, generation: &Generation) -> Settings {
@@ -227,6 +241,7 @@ impl mpm::Service for Server {
     }
 
     fn run_child(&self, generation: &Generation, birth: Birth) -> i32 {
+        self.trace_birth(generation, &birth);
         match serve(generation.env, birth) {
             Ok(()) => 0,
             Err(error) => {
@@ -255,7 +270,8 @@ impl mpm::Service for Server {
             self.say(Level::Error, &format!("TN0403: a piped log program could not be started again: {error}"));
         }
         let totals = generation.env.board.totals();
-        let seconds = now.unix_ms().saturating_sub(totals.start_ms) / 1000;
+        let started = generation.env.board.global().start_ms.load(std::sync::atomic::Ordering::Relaxed);
+        let seconds = now.unix_ms().saturating_sub(started) / 1000;
         Some(format!("Total requests: {}; {} s up; {} B sent", totals.accesses, seconds, totals.bytes))
     }
 
@@ -274,7 +290,6 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
     let shared: &'static pool::Shared = Box::leak(Box::new(pool::Shared::new(env.backends.len(), loops, shape.slots)));
     let party: &'static Party = Box::leak(Box::new(Party::new(loops as usize)));
     let listeners = Arc::new(listeners);
-    compile::trace_birth(env, me, shape.slots);
     let bear = |thread: u32, control| LoopBirth {
         env,
         me,

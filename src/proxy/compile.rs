@@ -35,6 +35,17 @@ pub fn records(config: &Config) -> (u32, u32) {
     (count(balancers), count(members))
 }
 
+/// What tells the records of a server's own balancers from those of another: nothing for the main server, else the
+/// name and the addresses, which stay the same when virtual hosts are reordered.
+#[must_use]
+pub fn identity(server: &Server, is_main: bool) -> String {
+    if is_main {
+        return String::new();
+    }
+    let addresses = server.addresses.iter().map(|address| address.text.as_str());
+    std::iter::once(server.label().as_str()).chain(addresses).collect::<Vec<_>>().join(" ")
+}
+
 /// Work in progress.
 pub(super) struct Builder {
     board: &'static Board,
@@ -171,7 +182,7 @@ impl Builder {
         {
             return self.proxy.sites.first()?.balancer(&balancer.name);
         }
-        let vhost = if is_main { String::new() } else { server.label() };
+        let vhost = identity(server, is_main);
         let registered = Balancer::register(balancer, &vhost, self.board, self.methods);
         let registered = match registered {
             Ok(registered) => registered,

@@ -29,9 +29,8 @@ pub mod scheme;
 mod template;
 mod traces;
 
-pub use compile::records;
+pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
-pub use traces::init_traces;
 
 use crate::balancer::{Balancer, Member, Methods};
 use crate::config::model::{Config, WorkerUrl};

@@ -1,6 +1,6 @@
 //! When which line of mod_proxy 2.2's traces is printed. The lines themselves are in `log/traces22.rs`.
 //!
-//! Responsible for: what a child says when it takes up its workers ([`init_traces`]), and what is said of a request on its way
+//! Responsible for: what a child says when it takes up its workers ([`Proxy::init_traces`]), and what is said of a request on its way
 //! to a backend. Order and wording are an interface: operators have followed them for years.
 //!
 //! Know first: 2.2 numbered *ids* over all workers in the order of the configuration. A BalancerMember took two, one for the plain
@@ -13,10 +13,11 @@
 #[cfg(test)]
 mod tests;
 
+use super::Proxy;
 use crate::balancer::{Balancer, Event};
 use crate::config::model::{Config, MemberParams, Server};
-use crate::log::{Stamp, Trace22};
-use crate::request::{Ask, Env, Me};
+use crate::log::Trace22;
+use crate::request::Ask;
 use scoreboard::{Board, BoardError, MemberInit, MemberScore, PLAIN, StatusBits};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -114,19 +115,16 @@ struct Init<'a> {
     emit: &'a mut dyn FnMut(&Trace22<'_>),
 }
 
-/// Writes to the main server's log what a child of 2.2 said when it took up its workers. Call it once in each child, whether or not the
-/// lines are wanted: the next child's depend on it. `slots` is how many exchanges the child serves at once, 1 in prefork.
-pub fn init_traces(env: &'static Env, me: Me, slots: u32, now_us: u64) {
-    let stamp = Stamp { now_us, pid: me.pid, tid: me.tid };
-    let log = env.main().error_log;
-    tell_init(env.config, env.board, me.pid, slots, &mut |trace| {
-        if let Some(log) = log {
-            log.write(&stamp, &trace.line());
-        }
-    });
+impl Proxy {
+    /// Says what a child of 2.2 said when it took up its workers, in its order, and remembers in the scoreboard which slots are set up.
+    /// Call it once in each child, whether or not the lines are wanted: the next child's depend on it. `threads` is how many exchanges
+    /// the child serves at once, 1 in prefork.
+    pub fn init_traces(&self, config: &Config, pid: u32, threads: u32, emit: &mut dyn FnMut(&Trace22<'_>)) {
+        tell_init(config, self.board, pid, threads, emit);
+    }
 }
 
-/// The lines of [`init_traces`], in order.
+/// The lines of [`Proxy::init_traces`], in order.
 fn tell_init(
     config: &Config,
     board: &'static Board,

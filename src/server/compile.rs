@@ -7,10 +7,10 @@ use scoreboard::Board;
 use crate::admin;
 use crate::config::{self, Config};
 use crate::mpm::{ListenOptions, Settled};
-use crate::proxy::Proxy;
-use crate::request::{Env, Handler, Me, Site, Vhosts};
+use crate::proxy::{self, Proxy};
+use crate::request::{Env, Handler, Site, Vhosts};
 use crate::sys::privileges::{self, Identity};
-use crate::sys::socket;
+use crate::sys::{cpu, socket};
 
 use super::logs::{self, SiteLogs};
 use super::{Extensions, PRODUCT};
@@ -33,13 +33,13 @@ pub(super) fn environment(
     generation: u32,
     extensions: Extensions,
     logs: Option<Vec<SiteLogs>>,
-) -> Result<Env, String> {
+) -> Result<(Env, &'static Proxy), String> {
     let config: &'static Config = Box::leak(Box::new(config));
     let proxy = Proxy::compile(config, board, extensions.methods, extensions.schemes)
         .map_err(|errors| errors.join("\n"))?;
     let proxy: &'static Proxy = Box::leak(Box::new(proxy));
     let mut handlers: Vec<&'static dyn Handler> = vec![proxy];
-    handlers.extend(admin::handlers());
+    handlers.extend(ADMIN);
     let main_name = host_name();
     let mut sites = (0..)
         .zip(config.servers())
@@ -48,7 +48,7 @@ pub(super) fn environment(
     if let Some(logs) = logs {
         logs::attach(&mut sites, logs);
     }
-    Ok(Env {
+    let env = Env {
         config,
         board,
         sites,
@@ -57,7 +57,18 @@ pub(super) fn environment(
         backends: proxy.backends().to_vec(),
         generation,
         product: PRODUCT.to_owned(),
-    })
+    };
+    Ok((env, proxy))
+}
+
+/// The admin pages.
+static ADMIN: [&dyn Handler; 2] = [
+    &admin::BalancerManager { identity: site_identity },
+    &admin::Status { load: cpu::load_average, identity: site_identity },
+];
+
+fn site_identity(site: &Site) -> String {
+    proxy::identity(&site.server, site.index == 0)
 }
 
 /// What the operator should be told about a configuration that is right.
@@ -89,11 +100,6 @@ pub(super) fn listen_options(config: &Config, settled: &Settled) -> ListenOption
         send_buffer_bytes: config.mpm.send_buffer_bytes.or(0),
         receive_buffer_bytes: config.mpm.receive_buffer_bytes.or(0),
     }
-}
-
-/// What a child prints about its members when it is born, at level debug.
-pub(super) fn trace_birth(env: &'static Env, me: Me, slots: u32) {
-    crate::proxy::init_traces(env, me, slots, crate::sys::clock::now().unix_us);
 }
 
 /// The names that virtual hosts are given by, asked of the system once, at start.

@@ -82,5 +82,5 @@ pub(super) fn check_room(have: Capacity, need: &Capacity) -> Result<(), String> 
 pub(super) fn was_running(earlier: &Reader) -> bool {
     let now_ms = clock::now().unix_ms();
     let is_dead = matches!(earlier.state(now_ms), Ok(Liveness::Dead));
-    is_dead && earlier.snapshot().is_ok_and(|snapshot| snapshot.global.state != scoreboard::ServerState::Stopped)
+    is_dead && earlier.snapshot().is_ok_and(|snapshot| snapshot.global.state != Some(scoreboard::ServerState::Stopped))
 }
