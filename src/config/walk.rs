@@ -274,7 +274,7 @@ impl<'a> Walk<'a> {
         };
         match kind {
             SectionKind::VirtualHost => {
-                core::vhost(&mut scope, &words).map(|vhost| Header::Vhost(Box::new(vhost)))
+                core::vhost(&scope, &words).map(|vhost| Header::Vhost(Box::new(vhost)))
             }
             SectionKind::Location => {
                 single_pattern("Location", &words, false).map(Header::Location)

@@ -248,7 +248,7 @@ fn short_name(module: &str) -> Option<String> {
     Some(known.identifier.trim_end_matches("_module").to_owned())
 }
 
-fn custom_log(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<CustomLog, Complaint> {
+fn custom_log(scope: &Scope<'_>, args: &Args<'_>) -> Result<CustomLog, Complaint> {
     let condition = match args.words.get(2) {
         None => None,
         Some(word) if word.text.starts_with("expr=") => {
