@@ -1,6 +1,6 @@
 //! A value together with the place that set it, and how sections merge.
 //!
-//! Responsible for: [`Setting`], and the [`merged!`] macro, which declares a struct and derives its merge, so that no field can be
+//! Responsible for: [`Setting`], and the `merged!` macro, which declares a struct and derives its merge, so that no field can be
 //! forgotten when one is added. Not responsible for defaults: an unset setting stays unset in the model, and the reader of the model
 //! says what unset means (usually through [`Setting::or`]).
 //!

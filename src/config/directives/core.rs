@@ -167,7 +167,9 @@ pub(super) static TABLE: &[Directive] = &[
             let value = choice(args.text(0), &choices);
             let value = value
                 .ok_or_else(|| args.complaint(0, "parameter must be 'on', 'off', or 'dns'"))?;
-            scope.server.use_canonical_name = scope.set(value);
+            if scope.is_server_wide() {
+                scope.server.use_canonical_name = scope.set(value);
+            }
             Ok(())
         },
     )
@@ -180,7 +182,9 @@ pub(super) static TABLE: &[Directive] = &[
         "self-referring URLs carry the port that was connected to",
         "UseCanonicalPhysicalPort On",
         |scope, args| {
-            scope.server.use_canonical_physical_port = scope.set(args.flag()?);
+            if scope.is_server_wide() {
+                scope.server.use_canonical_physical_port = scope.set(args.flag()?);
+            }
             Ok(())
         },
     )
@@ -202,7 +206,9 @@ pub(super) static TABLE: &[Directive] = &[
             let value = value.ok_or_else(|| {
                 args.complaint(0, "ServerSignature: use one of: off | on | email")
             })?;
-            scope.server.server_signature = scope.set(value);
+            if scope.is_server_wide() {
+                scope.server.server_signature = scope.set(value);
+            }
             Ok(())
         },
     )
@@ -253,7 +259,9 @@ pub(super) static TABLE: &[Directive] = &[
             );
             let value = value
                 .ok_or_else(|| args.complaint(0, "parameter must be 'on', 'off', or 'double'"))?;
-            scope.server.hostname_lookups = scope.set(value);
+            if scope.is_server_wide() {
+                scope.server.hostname_lookups = scope.set(value);
+            }
             Ok(())
         },
     )

@@ -43,11 +43,7 @@ pub(super) static TABLE: &[Directive] = &[
                     "main ErrorLogFormat must contain message format string '%M'",
                 ));
             }
-            scope
-                .build
-                .later
-                .entry("ErrorLogFormat")
-                .or_insert_with(|| args.node.place.clone());
+            scope.used_other("ErrorLogFormat");
             scope.server.error_log_format = scope.set(format);
             Ok(())
         },

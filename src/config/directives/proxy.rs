@@ -476,12 +476,7 @@ fn take_mapping(
         return Ok(None);
     };
     let pair = pairs.remove(index);
-    let place = scope.place();
-    scope
-        .build
-        .later
-        .entry("mapping")
-        .or_insert_with(|| place.clone());
+    scope.used_other("mapping");
     let choices = [("encoded", Mapping::Encoded), ("servlet", Mapping::Servlet)];
     let value = choice(&pair.value, &choices);
     value.map(Some).ok_or_else(|| {
@@ -518,6 +513,9 @@ fn target(
         let name = balancer_name(&word.text).ok_or_else(|| {
             Complaint::new(format!("ProxyPass URL must be absolute!: {}", word.text)).on(word)
         })?;
+        if is_regex && name.contains('$') {
+            return Ok(captured_balancer(scope, word, name, pairs));
+        }
         let index = balancer_index(scope, &name);
         super::balancer::set_params(scope, index, pairs, Wording::Plain("ProxyPass"));
         if let Some(balancer) = scope.server.proxy.balancers.get_mut(index) {
@@ -570,6 +568,28 @@ fn target(
         unix_socket,
         to: Destination::Worker(name),
     })
+}
+
+/// A balancer whose name the request fills in: it is looked up then, so parameters have nothing to go to.
+fn captured_balancer(
+    scope: &mut Scope<'_>,
+    word: &Word,
+    name: String,
+    pairs: &[Pair],
+) -> PassTarget {
+    for pair in pairs {
+        let message = format!(
+            "`{}` is ignored: the balancer's name is only known with the request",
+            pair.key
+        );
+        let hint = "set it in the balancer's `<Proxy>` section";
+        scope.warn(Complaint::new(message).over(pair.range.clone()).hint(hint));
+    }
+    PassTarget::Url {
+        text: word.text.clone(),
+        unix_socket: None,
+        to: Destination::Balancer(name),
+    }
 }
 
 /// The worker that a new URL would share: the longest one that is a prefix of it.

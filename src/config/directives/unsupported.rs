@@ -25,11 +25,13 @@ const SSL_PROXY: Contexts = Contexts::SERVERS.or(Contexts::PROXY);
 pub(super) static TABLE: &[Directive] = policies! {
     "core_module" Refuse "expressions are not available; use Location sections":
         "<If" "<ElseIf" "<Else";
-    "core_module" Refuse "handlers are set with SetHandler":
+    "core_module" Warn "no files are served; handlers are set with SetHandler":
         "AddHandler" "RemoveHandler";
+    "filter_module" Warn "content is passed on as the backend sends it":
+        "AddOutputFilterByType";
     "core_module" Refuse "content is passed on as the backend sends it":
         "SetInputFilter" "SetOutputFilter" "AddInputFilter" "AddOutputFilter"
-        "AddOutputFilterByType" "RemoveInputFilter" "RemoveOutputFilter";
+        "RemoveInputFilter" "RemoveOutputFilter";
     "core_module" Ignore "":
         "Options" "AllowOverride" "AllowOverrideList" "AccessFileName" "AddDefaultCharset"
         "ContentDigest" "DefaultType" "ForceType" "EnableMMAP" "EnableSendfile" "FileETag"
@@ -92,9 +94,10 @@ pub(super) static TABLE: &[Directive] = policies! {
         "PassEnv" "UnsetEnv";
     "rewrite_module" Refuse "URLs are mapped with ProxyPass and ProxyPassMatch":
         "RewriteRule" "RewriteCond" "RewriteMap" "RewriteBase" "RewriteOptions";
-    "alias_module" Refuse "no redirects are sent and no files served; use a backend":
-        "Redirect" "RedirectMatch" "RedirectPermanent" "RedirectTemp" "RedirectRelative" "Alias"
-        "AliasMatch" "ScriptAlias" "ScriptAliasMatch" "AliasPreservePath";
+    "alias_module" Refuse "no redirects are sent; let a backend do it":
+        "Redirect" "RedirectMatch" "RedirectPermanent" "RedirectTemp" "RedirectRelative";
+    "alias_module" Warn "no files are served":
+        "Alias" "AliasMatch" "ScriptAlias" "ScriptAliasMatch" "AliasPreservePath";
     "remoteip_module" Refuse "the client is who connected; put access rules on that address":
         "RemoteIPHeader" "RemoteIPInternalProxy" "RemoteIPInternalProxyList"
         "RemoteIPTrustedProxy" "RemoteIPTrustedProxyList" "RemoteIPProxiesHeader"
