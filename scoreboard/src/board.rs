@@ -236,6 +236,12 @@ impl Board {
     }
 }
 
+// Every thread of a child uses the one board that its parent leaked.
+const _: () = {
+    const fn is_for_all_threads<T: Send + Sync>() {}
+    is_for_all_threads::<Board>();
+};
+
 /// Why a board could not be made, or why a record could not be registered.
 #[derive(Debug)]
 pub enum BoardError {

@@ -26,6 +26,7 @@
 
 use crate::atomic::{AtomicU32, Ordering};
 use crate::board::Board;
+use crate::reader::is_running;
 use crate::score::{LeaseKind, ProcessScore, ProcessState};
 
 /// What a dead process held when it was settled.
@@ -96,6 +97,16 @@ impl Board {
             member.reason.forfeit(pid);
         }
         self.edit_lock().forfeit(pid)
+    }
+
+    /// Free the edit lock if whoever holds it is gone. Once a second: the operator's tool is nobody's child, so nobody
+    /// reaps it. Returns the pid that held it.
+    pub fn recover_edit_lock(&self) -> Option<u32> {
+        let gone = self
+            .edit_lock()
+            .owner()
+            .filter(|&pid| !is_running(pid, 0))?;
+        self.forfeit(gone).then_some(gone)
     }
 
     fn clear_process(&self, process: u32) -> Settled {
@@ -210,5 +221,118 @@ impl Board {
         self.claim_row(process, kind)
             .get(member as usize)
             .expect("member indices are handed out by the board")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Capacity;
+    use crate::score::Status;
+
+    fn board() -> Board {
+        Board::heap(&Capacity {
+            processes: 3,
+            slots_per_process: 2,
+            balancers: 1,
+            members: 40,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn busy_is_the_sum_over_processes_and_a_dead_one_takes_its_share_with_it() {
+        let board = board();
+        let (a, b) = (
+            board.claim_process(10, 1, 0).unwrap(),
+            board.claim_process(11, 1, 0).unwrap(),
+        );
+        board.claim(a, 0, 7, LeaseKind::Busy);
+        board.claim(b, 0, 7, LeaseKind::Busy);
+        board.claim(b, 1, 39, LeaseKind::Queue);
+        board.busy_inc(b, 7);
+        assert_eq!(board.busy(7), 3);
+        assert_eq!(board.held(39, LeaseKind::Queue), 1);
+        assert_eq!(board.slot(b, 1).lease(), Some((39, LeaseKind::Queue)));
+        let mut busy = [9; 3];
+        board.busy_into(6, &mut busy);
+        assert_eq!(busy, [0, 3, 0]);
+
+        let settled = board.free_process(b);
+        assert_eq!(
+            settled.leases,
+            [(7, LeaseKind::Busy, 2), (39, LeaseKind::Queue, 1)]
+        );
+        assert_eq!(board.busy(7), 1, "the living child's lease stays");
+        assert_eq!(board.slot(b, 1).lease(), None);
+        board.release(a, 0, 7, LeaseKind::Busy);
+        assert_eq!(board.busy(7), 0);
+        assert_eq!(
+            board.settle_dead(b),
+            Settled::default(),
+            "twice is harmless"
+        );
+    }
+
+    #[test]
+    fn the_lowest_free_record_goes_first_and_the_sum_stays_short() {
+        let board = board();
+        let high = || board.global().processes_high.load(Ordering::Relaxed);
+        for (pid, index) in [(10, 0), (11, 1), (12, 2)] {
+            assert_eq!(board.claim_process(pid, 1, 0), Some(index));
+        }
+        assert_eq!(board.claim_process(13, 1, 0), None);
+        board.free_process(1);
+        assert_eq!(high(), 3);
+        board.free_process(2);
+        assert_eq!(high(), 1);
+        assert_eq!(board.claim_process(14, 2, 0), Some(1));
+        assert_eq!(high(), 2);
+    }
+
+    #[test]
+    fn totals_never_go_backwards_while_children_come_and_go() {
+        let board = board();
+        let mut last = 0;
+        for pid in 1..20 {
+            let process = board.claim_process(pid, 1, 0).unwrap();
+            board.process(process).count(100, 5, 0);
+            board.slot(process, 0).count(100, 5, 0);
+            let snapshot = board.snapshot();
+            assert_eq!(snapshot.processes[0].accesses, 1, "this child's own");
+            assert_eq!(snapshot.slots[0].child_accesses, 1);
+            assert_eq!(snapshot.slots[0].accesses, u64::from(pid));
+            assert_eq!(snapshot.totals.accesses, last + 1);
+            board.free_process(process);
+            last = board.totals().accesses;
+            assert_eq!(board.totals().bytes, last * 100);
+        }
+        assert_eq!(last, 19);
+    }
+
+    #[test]
+    fn reaping_a_child_frees_its_slots_and_locks() {
+        let board = board();
+        let process = board.claim_process(10, 1, 0).unwrap();
+        board.slot(process, 1).set_status(Status::Write, 5);
+        core::mem::forget(board.edit_lock().try_lock(10).unwrap());
+        let settled = board.free_process(process);
+        assert_eq!(settled.slots, 1);
+        assert!(settled.had_edit_lock);
+        assert_eq!(board.slot(process, 1).status(), Some(Status::Dead));
+        assert!(board.edit_lock().try_lock(11).is_some());
+    }
+
+    #[test]
+    fn an_editor_that_is_nobody_s_child_does_not_lock_for_ever() {
+        let board = board();
+        let own = std::process::id();
+        let guard = board.edit_lock().try_lock(own).unwrap();
+        assert_eq!(board.recover_edit_lock(), None, "the holder runs");
+        drop(guard);
+        // No process has this pid: it is above what any kernel hands out.
+        let gone = i32::MAX.unsigned_abs();
+        core::mem::forget(board.edit_lock().try_lock(gone).unwrap());
+        assert_eq!(board.recover_edit_lock(), Some(gone));
     }
 }

@@ -14,7 +14,7 @@
 //! 1. Nobody ever makes a `&mut` into the map. Everything in it is an atomic, so a shared reference is enough and any
 //!    bytes another process leaves there are a valid value.
 //! 2. All-zero is valid and means "nothing here". Records are `repr(C)`, have no gap between fields, no pointers, no
-//!    `bool`, no enums, no `Drop`. The [`shared`](crate::shared) macro checks this while compiling.
+//!    `bool`, no enums, no `Drop`. The `shared!` macro checks this while compiling.
 //! 3. No length, index or discriminant read from the map is trusted. Capacities live in private memory once the board
 //!    is open; words become enums through `from_raw(..) -> Option<_>`; text ends at its first NUL or at its array's end.
 //! 4. The parent never acts on a pid, path or fd that it read from the map: children can write there.

@@ -3,6 +3,9 @@
 //! Responsible for: deciding whether a file is a board of this format before anything in it is used, and copying it.
 //! A reader never maps the file: it reads, so that a file cut short meanwhile is an error and not a SIGBUS. It asks
 //! nothing of the server.
+//!
+//! A copy cannot be retried word by word as live memory can: a text that was being written just then is shown as it was
+//! caught, whole or half.
 
 use core::fmt;
 use std::fs::{File, OpenOptions};
@@ -101,9 +104,13 @@ impl Reader {
             ));
         }
         let region = Region::copy_of(&self.file, layout.len).map_err(|cause| {
-            self.file
-                .metadata()
-                .map_or(OpenError::Io(cause), |now| too_short(now.len(), layout.len))
+            // The file was cut between the look at its length and the copy.
+            let now = self.file.metadata().map_or(0, |now| now.len());
+            if cause.kind() == io::ErrorKind::UnexpectedEof {
+                too_short(now, layout.len)
+            } else {
+                OpenError::Io(cause)
+            }
         })?;
         Ok(Board::from_parts(region, layout, None))
     }
@@ -141,6 +148,18 @@ pub enum OpenError {
     Inconsistent(&'static str),
     /// The system refused.
     Io(io::Error),
+}
+
+impl OpenError {
+    fn at_open(cause: io::Error) -> Self {
+        if cause.kind() == io::ErrorKind::NotFound {
+            Self::NotFound
+        } else if cause.kind() == io::ErrorKind::PermissionDenied {
+            Self::Permission
+        } else {
+            Self::Io(cause)
+        }
+    }
 }
 
 impl fmt::Display for OpenError {
@@ -194,11 +213,7 @@ pub(crate) fn open_checked(path: &Path, is_for_editing: bool) -> Result<(File, L
         // Opening a pipe that someone put there must not wait for its other end.
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
-        .map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => OpenError::NotFound,
-            io::ErrorKind::PermissionDenied => OpenError::Permission,
-            _ => OpenError::Io(cause),
-        })?;
+        .map_err(OpenError::at_open)?;
     let (_, layout) = header_of(&file)?;
     Ok((file, layout))
 }
@@ -257,8 +272,9 @@ fn too_short(len: u64, need: usize) -> OpenError {
     OpenError::TooShort { len, need }
 }
 
-/// Whether the process that wrote this pid and start time is still there. A pid alone could be somebody else's by now.
-fn is_running(pid: u32, ticks: u64) -> bool {
+/// Whether the process that wrote this pid and start time is still there. A pid alone could be somebody else's by now;
+/// `ticks` of 0 means that only the pid is known.
+pub(crate) fn is_running(pid: u32, ticks: u64) -> bool {
     let Ok(signed) = libc::pid_t::try_from(pid) else {
         return false;
     };
@@ -269,18 +285,60 @@ fn is_running(pid: u32, ticks: u64) -> bool {
     // SAFETY: signal 0 only asks whether the process exists; no memory is involved.
     let answer = unsafe { libc::kill(signed, 0) };
     let exists = answer == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM);
-    let now = start_ticks(pid);
-    exists && (ticks == 0 || now == 0 || now == ticks)
+    // Where `/proc` is hidden the pid alone has to do.
+    exists && Stat::of(pid).is_none_or(|now| !now.is_zombie && (ticks == 0 || now.ticks == ticks))
 }
 
 /// When a process was started, in ticks since boot; 0 if that cannot be found out.
 pub(crate) fn start_ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The second field is the program's name in brackets and may hold anything, brackets and spaces included.
-    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let field = after_name.split_ascii_whitespace().nth(FIELD_22);
-    field.and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
+    Stat::of(pid).map_or(0, |stat| stat.ticks)
 }
 
-/// `starttime` is field 22 of the line; counted from the third, the first after the name.
-const FIELD_22: usize = 22 - 3;
+/// What `/proc/<pid>/stat` says of a process.
+struct Stat {
+    /// It has ended, but its own parent has not looked.
+    is_zombie: bool,
+    /// When it was started, in ticks since boot.
+    ticks: u64,
+}
+
+impl Stat {
+    fn of(pid: u32) -> Option<Self> {
+        Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        // The second field is the program's name in brackets and may hold anything, brackets and spaces included.
+        let (_, after_name) = line.rsplit_once(')')?;
+        let mut fields = after_name.split_ascii_whitespace();
+        let is_zombie = matches!(fields.next()?, "Z" | "X");
+        // Fields are numbered from 1 in proc(5); the state just taken is the third, the start time the 22nd.
+        let ticks = fields.nth(22 - 4)?.parse().ok()?;
+        Some(Self { is_zombie, ticks })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_may_have_brackets_in_its_name() {
+        let line = "7 (a) S (b) Z 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2\n";
+        let stat = Stat::parse(line).unwrap();
+        assert!(stat.is_zombie);
+        assert_eq!(stat.ticks, 987_654);
+        assert!(Stat::parse("7 (a").is_none());
+        assert!(Stat::parse("7 (a) S 1").is_none());
+    }
+
+    #[test]
+    fn this_program_runs_and_nobody_with_another_start_time_does() {
+        let pid = std::process::id();
+        assert!(is_running(pid, start_ticks(pid)));
+        assert!(is_running(pid, 0));
+        assert!(!is_running(pid, start_ticks(pid) + 1));
+        assert!(!is_running(0, 0));
+        assert!(!is_running(u32::MAX, 0), "-1 would mean every process");
+    }
+}

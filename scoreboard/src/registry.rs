@@ -283,6 +283,7 @@ impl Board {
             let member = self.member(to);
             let owner = new_owner.map_or(0, |(_, to)| to + 1);
             member.balancer.store(owner, Ordering::Relaxed);
+            member.reason.mend();
             retire(&member.in_use, &member.retired_generation);
             came += 1;
         }

@@ -21,7 +21,7 @@ impl SlotRange {
     pub fn new(start: u32, len: u32) -> Self {
         let full_words = len / BITS;
         let mut free = vec![u64::MAX; full_words as usize];
-        if len % BITS > 0 {
+        if !len.is_multiple_of(BITS) {
             free.push((1 << (len % BITS)) - 1);
         }
         Self {

@@ -1,0 +1,138 @@
+//! The slow parser: one line at a time, by httpd's rules, with a reason for every refusal.
+
+use crate::codec::CodecError;
+use crate::http::Fields;
+use crate::http::fields::{is_token, is_value};
+
+/// How strict to be about lines: what backends have always been forgiven is a way to smuggle requests when a
+/// client does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Strictness {
+    /// Requests and all trailers, as `HttpProtocolOptions Strict` wants it.
+    Strict,
+    /// Response heads: bare LF ends a line, and white space before a colon is dropped (RFC 9112 §5.1).
+    Lenient,
+}
+
+/// The lines of a complete head.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    rest: &'a [u8],
+    strictness: Strictness,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) const fn new(head: &'a [u8], strictness: Strictness) -> Self {
+        Self {
+            rest: head,
+            strictness,
+        }
+    }
+
+    /// The next line without its end; empty for the line that ends the section.
+    pub(super) fn next_line(&mut self) -> Result<&'a [u8], CodecError> {
+        let end = memchr::memchr(b'\n', self.rest).unwrap_or(self.rest.len());
+        let line = self.rest.get(..end).unwrap_or_default();
+        self.rest = self.rest.get(end + 1..).unwrap_or_default();
+        let line = match (line.strip_suffix(b"\r"), self.strictness) {
+            (Some(line), _) => line,
+            (None, Strictness::Lenient) => line,
+            (None, Strictness::Strict) => {
+                return Err(CodecError::malformed("line ends with a bare line feed"));
+            }
+        };
+        if memchr::memchr(b'\r', line).is_some() {
+            return Err(CodecError::malformed("carriage return inside a line"));
+        }
+        Ok(line)
+    }
+
+    /// Reads all field lines up to the empty one.
+    pub(super) fn fields(&mut self, fields: &mut Fields) -> Result<(), CodecError> {
+        loop {
+            let line = self.next_line()?;
+            match line.first() {
+                None => return Ok(()),
+                Some(b' ' | b'\t') => fold(line, fields)?,
+                Some(_) => self.field(line, fields)?,
+            }
+        }
+    }
+
+    fn field(&self, line: &[u8], fields: &mut Fields) -> Result<(), CodecError> {
+        let Some((name, value)) =
+            memchr::memchr(b':', line).and_then(|colon| line.split_at_checked(colon))
+        else {
+            return Err(CodecError::malformed("field line without a colon"));
+        };
+        let trimmed = trim_end(name);
+        let name = match self.strictness {
+            Strictness::Lenient => trimmed,
+            Strictness::Strict if trimmed.len() != name.len() => {
+                return Err(CodecError::malformed("white space before a field's colon"));
+            }
+            Strictness::Strict => name,
+        };
+        if name.is_empty() {
+            return Err(CodecError::malformed("field line without a name"));
+        }
+        if !is_token(name) {
+            return Err(CodecError::malformed("bad character in a field name"));
+        }
+        let value = trim(value.get(1..).unwrap_or_default());
+        if !is_value(value) {
+            return Err(BAD_VALUE);
+        }
+        fields.push(name, value);
+        Ok(())
+    }
+}
+
+const BAD_VALUE: CodecError = CodecError::malformed("control character in a field value");
+
+/// Joins a continuation to the line before it (RFC 9112 §5.2). httpd does so for requests too.
+fn fold(line: &[u8], fields: &mut Fields) -> Result<(), CodecError> {
+    let more = trim(line);
+    if !is_value(more) {
+        return Err(BAD_VALUE);
+    }
+    let is_joined = if more.is_empty() {
+        !fields.is_empty()
+    } else {
+        fields.fold(more)
+    };
+    if is_joined {
+        Ok(())
+    } else {
+        Err(CodecError::malformed(
+            "white space before the first field name",
+        ))
+    }
+}
+
+/// Drops spaces and tabs at both ends, and nothing else that counts as white space elsewhere.
+pub(super) fn trim(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|&b| b != b' ' && b != b'\t');
+    trim_end(
+        start
+            .and_then(|start| bytes.get(start..))
+            .unwrap_or_default(),
+    )
+}
+
+fn trim_end(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|&b| b != b' ' && b != b'\t');
+    end.and_then(|last| bytes.get(..=last)).unwrap_or_default()
+}
+
+/// Reads `HTTP/d.d`: major and minor version.
+pub(super) fn version(bytes: &[u8]) -> Option<(u8, u8)> {
+    match bytes {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Some((major - b'0', minor - b'0'))
+        }
+        _ => None,
+    }
+}

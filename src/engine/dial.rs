@@ -1,0 +1,578 @@
+//! From a plan to a connection that can carry it: idle one, or resolve → connect → codec ready.
+//!
+//! Each rung is a state ([`Dialing`]); the whole ladder has one deadline, `connectiontimeout`. Names are resolved on
+//! the child's resolver thread; answers are kept for the life of the child, as httpd does by default.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::buf::{Input, Outlet, Output};
+use crate::http::Part;
+use crate::request::{Address, Backend, Env, Failure, FailureKind, Milestone, Sent, Side};
+use crate::transport::{Fill, Ready, Stream, Transport};
+
+use super::backend::{Upstream, UpstreamStage};
+use super::core::Core;
+use super::exchange::{Half, Phase};
+use super::pool::{Offer, Parked};
+use super::pump;
+use super::slab::Key;
+use super::timers::Kind;
+use super::work::Step;
+
+/// Which rung of the ladder an exchange in phase *Dial* stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Dialing {
+    /// Nothing was tried yet.
+    #[default]
+    Start,
+    /// Every connection of the pool is busy.
+    Queued,
+    /// The host's addresses were asked for.
+    Resolving,
+    /// A connection is being made.
+    Connecting,
+}
+
+/// What is known of the hosts of all backends.
+#[derive(Debug)]
+pub struct Addresses {
+    known: Vec<Known>,
+}
+
+#[derive(Debug)]
+enum Known {
+    /// Nobody asked yet.
+    Unknown,
+    /// Asked; these clients wait.
+    Asked(Vec<Key>),
+    /// The addresses, best first.
+    Found(Vec<SocketAddr>),
+}
+
+impl Addresses {
+    /// Literals are known from the start.
+    pub fn new(env: &Env) -> Self {
+        let known = env.backends.iter().map(|backend| match &backend.address {
+            Address::Tcp { host, port } => host.parse::<IpAddr>().map_or(Known::Unknown, |ip| {
+                Known::Found(vec![SocketAddr::new(ip, *port)])
+            }),
+            Address::Unix(_) => Known::Unknown,
+        });
+        Self {
+            known: known.collect(),
+        }
+    }
+}
+
+impl Core {
+    /// One step up the ladder for an exchange in phase *Dial*.
+    pub(super) fn dial(&mut self, client: Key, exchange: Key) -> Result<Step, Failure> {
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return Ok(Step::Gone);
+        };
+        if cell.dialing != Dialing::Start {
+            return Ok(Step::Wait);
+        }
+        let backend = cell.plan.backend.expect("a plan names its backend");
+        let fresh = cell.plan.is_fresh_only;
+        loop {
+            let offer = self.pool.get(backend, fresh);
+            if !matches!(offer, Offer::Full) {
+                self.milestone(exchange, Milestone::Acquired);
+            }
+            match offer {
+                Offer::Idle(key) => {
+                    if self.pair_idle(exchange, key) {
+                        return Ok(Step::Again);
+                    }
+                }
+                Offer::Parked(parked) => {
+                    if let Some(key) = self.adopt(backend, parked) {
+                        self.pair(exchange, key);
+                        return Ok(Step::Again);
+                    }
+                }
+                Offer::Open => return self.open(backend, client, exchange),
+                Offer::Full => match self.pool.sacrifice(backend) {
+                    Some(idle) if fresh => self.drop_upstream(idle),
+                    _ => {
+                        self.pool.wait(backend, client);
+                        self.set_dialing(exchange, Dialing::Queued);
+                        return Ok(Step::Wait);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Uses an idle connection if it still lives: an event may have said otherwise a moment ago.
+    fn pair_idle(&mut self, exchange: Key, key: Key) -> bool {
+        let lives = self.upstreams.at(key).is_some_and(|up| {
+            up.stage == UpstreamStage::Idle && !up.transport.may_fill() && up.input.is_empty()
+        });
+        if lives {
+            self.pair(exchange, key);
+        } else {
+            self.milestone(exchange, Milestone::Disconnected);
+            self.drop_upstream(key);
+        }
+        lives
+    }
+
+    /// Registers a connection that another loop left.
+    fn adopt(&mut self, backend: &'static Backend, parked: Parked) -> Option<Key> {
+        let key = self.upstreams.insert(Upstream {
+            backend,
+            // Whatever arrived while it was parked is found by the first read.
+            transport: Transport::new(parked.stream, Ready::BOTH),
+            input: Input::new(),
+            output: Output::new(),
+            codec: parked.codec,
+            stage: UpstreamStage::Idle,
+            exchange: None,
+            served: parked.served,
+            since_ms: self.gear.now_ms,
+            address: None,
+            others: VecDeque::new(),
+            is_at_eof: false,
+        });
+        let up = self.upstreams.at_mut(key)?;
+        let watched = self
+            .wires
+            .watch(up.transport.stream_mut(), Kind::Backend, key);
+        let died = match &watched {
+            Ok(()) => !matches!(
+                up.transport.fill(&mut up.input, &mut self.gear.blocks),
+                Ok(Fill::NotNow)
+            ),
+            Err(_) => true,
+        };
+        if died {
+            self.drop_upstream(key);
+            return None;
+        }
+        Some(key)
+    }
+
+    /// Opens a connection that the pool has counted.
+    fn open(
+        &mut self,
+        backend: &'static Backend,
+        client: Key,
+        exchange: Key,
+    ) -> Result<Step, Failure> {
+        match &backend.address {
+            Address::Unix(path) => match self.wires.connect_unix(path) {
+                Ok(stream) => {
+                    let key =
+                        self.insert_upstream(backend, stream, Ready::WRITE, None, VecDeque::new());
+                    self.link(exchange, key);
+                    self.watch_upstream(key)?;
+                    self.pair(exchange, key);
+                    Ok(Step::Again)
+                }
+                Err(error) => {
+                    self.pool.closed(backend);
+                    Err(Failure::io(Side::Backend, FailureKind::Connect, &error))
+                }
+            },
+            Address::Tcp { host, port } => {
+                let known = self
+                    .addresses
+                    .known
+                    .get_mut(backend.index as usize)
+                    .expect("backends are dense");
+                match known {
+                    Known::Found(list) => {
+                        let list: VecDeque<SocketAddr> = list.iter().copied().collect();
+                        self.connect(backend, exchange, list)
+                    }
+                    Known::Asked(waiting) => {
+                        waiting.push(client);
+                        self.pool.closed(backend);
+                        self.set_dialing(exchange, Dialing::Resolving);
+                        Ok(Step::Wait)
+                    }
+                    Known::Unknown => {
+                        self.pool.closed(backend);
+                        self.wires
+                            .resolve(backend.index, host, *port)
+                            .map_err(|error| {
+                                Failure::io(Side::Backend, FailureKind::Resolve, &error)
+                            })?;
+                        *known = Known::Asked(vec![client]);
+                        self.set_dialing(exchange, Dialing::Resolving);
+                        Ok(Step::Wait)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tries addresses in order until one does not fail at once.
+    fn connect(
+        &mut self,
+        backend: &'static Backend,
+        exchange: Key,
+        mut list: VecDeque<SocketAddr>,
+    ) -> Result<Step, Failure> {
+        let mut last = Failure::new(
+            Side::Backend,
+            FailureKind::Resolve,
+            "the host has no address",
+        );
+        while let Some(address) = list.pop_front() {
+            match self.wires.connect(address, backend.pool.keepalive) {
+                Ok(stream) => {
+                    self.milestone(exchange, Milestone::SocketCreated(address));
+                    let key =
+                        self.insert_upstream(backend, stream, Ready::NONE, Some(address), list);
+                    self.link(exchange, key);
+                    self.set_dialing(exchange, Dialing::Connecting);
+                    self.watch_upstream(key)?;
+                    return Ok(Step::Wait);
+                }
+                Err(error) => {
+                    self.milestone(exchange, Milestone::Refused(address, error.raw_os_error()));
+                    last = Failure::io(Side::Backend, FailureKind::Connect, &error);
+                }
+            }
+        }
+        self.pool.closed(backend);
+        Err(last)
+    }
+
+    fn insert_upstream(
+        &mut self,
+        backend: &'static Backend,
+        stream: Stream,
+        ready: Ready,
+        address: Option<SocketAddr>,
+        others: VecDeque<SocketAddr>,
+    ) -> Key {
+        self.upstreams.insert(Upstream {
+            backend,
+            transport: Transport::new(stream, ready),
+            input: Input::new(),
+            output: Output::new(),
+            codec: (backend.codec)(backend.limits),
+            stage: UpstreamStage::Connecting,
+            exchange: None,
+            served: 0,
+            since_ms: self.gear.now_ms,
+            address,
+            others,
+            is_at_eof: false,
+        })
+    }
+
+    fn watch_upstream(&mut self, key: Key) -> Result<(), Failure> {
+        let Some(up) = self.upstreams.at_mut(key) else {
+            return Ok(());
+        };
+        self.wires
+            .watch(up.transport.stream_mut(), Kind::Backend, key)
+            .map_err(|error| Failure::io(Side::Ours, FailureKind::Connect, &error))
+    }
+
+    /// The exchange and the connection know each other.
+    fn link(&mut self, exchange: Key, key: Key) {
+        if let Some(cell) = self.exchanges.get_mut(exchange) {
+            cell.upstream = Some(key);
+        }
+        if let Some(up) = self.upstreams.at_mut(key) {
+            up.exchange = Some(exchange);
+        }
+    }
+
+    fn set_dialing(&mut self, exchange: Key, dialing: Dialing) {
+        if let Some(cell) = self.exchanges.get_mut(exchange) {
+            cell.dialing = dialing;
+        }
+    }
+
+    /// The connection is ready: it gets the request's head.
+    fn pair(&mut self, exchange: Key, key: Key) {
+        self.link(exchange, key);
+        if let Err(failure) = self.send_head(exchange, key) {
+            // Sent so little that nothing can have been seen; the next look at the exchange deals with it.
+            if let Some(cell) = self.exchanges.get_mut(exchange) {
+                cell.pending = Some(failure);
+            }
+        }
+    }
+
+    /// Encodes the head of the plan, and the end of a request without content.
+    fn send_head(&mut self, exchange: Key, key: Key) -> Result<(), Failure> {
+        let Self {
+            exchanges,
+            upstreams,
+            gear,
+            ..
+        } = self;
+        let (Some(cell), Some(up)) = (exchanges.get_mut(exchange), upstreams.at_mut(key)) else {
+            return Ok(());
+        };
+        up.stage = UpstreamStage::Busy;
+        cell.dialing = Dialing::Start;
+        cell.upstream_stream = up.codec.open().ok_or_else(|| {
+            Failure::new(
+                Side::Ours,
+                FailureKind::Connect,
+                "the connection takes no more requests",
+            )
+        })?;
+        cell.count.backend_out = 0;
+        cell.count.backend_in = 0;
+        cell.count.backend_ms = gear.now_ms;
+        cell.awaits_continue = cell.plan.head.expects_continue && cell.request == Half::Open;
+        let part = Part::Head(std::mem::replace(&mut cell.plan.head, gear.requests.take()));
+        let mut outlet = Outlet {
+            output: &mut up.output,
+            blocks: &mut gear.blocks,
+        };
+        let pushed = pump::push(up.codec.as_mut(), cell, &part, &mut outlet);
+        if let Part::Head(head) = part {
+            gear.requests
+                .put(std::mem::replace(&mut cell.plan.head, head));
+        }
+        pushed?;
+        cell.sent = Sent::Head;
+        cell.mark(crate::log::Milestone::Dialed, gear.now_us);
+        if !cell.content.is_empty() {
+            pump::push(
+                up.codec.as_mut(),
+                cell,
+                &Part::Data(&cell.content),
+                &mut outlet,
+            )?;
+        }
+        if cell.request == Half::Done {
+            pump::push(up.codec.as_mut(), cell, &Part::End, &mut outlet)?;
+            cell.has_sent_end = true;
+        }
+        cell.count.backend_out = up.output.len() as u64;
+        cell.enter(Phase::Await, gear.now_ms);
+        Ok(())
+    }
+
+    /// The addresses of a backend's host have come, or not.
+    pub fn resolved(&mut self, backend: u32, answer: std::io::Result<Vec<SocketAddr>>) {
+        let Some(known) = self.addresses.known.get_mut(backend as usize) else {
+            return;
+        };
+        let Known::Asked(waiting) = std::mem::replace(known, Known::Unknown) else {
+            return;
+        };
+        let failure = match answer {
+            Ok(list) => {
+                *known = Known::Found(list);
+                None
+            }
+            Err(error) => Some(Failure::io(Side::Backend, FailureKind::Resolve, &error)),
+        };
+        for client in waiting {
+            let Some(exchange) = self.clients.at(client).and_then(|c| c.exchange) else {
+                continue;
+            };
+            let Some(cell) = self.exchanges.get_mut(exchange) else {
+                continue;
+            };
+            if cell.dialing == Dialing::Resolving {
+                cell.dialing = Dialing::Start;
+                cell.pending.clone_from(&failure);
+                self.work(client);
+            }
+        }
+    }
+
+    /// A backend's socket has news.
+    pub fn upstream_event(&mut self, key: Key, readable: bool, writable: bool, closing: bool) {
+        let Some(up) = self.upstreams.at_mut(key) else {
+            return;
+        };
+        up.transport.ready.add(readable, writable, closing);
+        match (up.stage, up.exchange) {
+            (UpstreamStage::Connecting, Some(exchange)) => {
+                if writable || closing {
+                    self.connected(key, exchange);
+                }
+            }
+            (UpstreamStage::Busy, Some(exchange)) => {
+                if let Some(client) = self.exchanges.get(exchange).and_then(|cell| cell.client) {
+                    self.work(client);
+                }
+            }
+            // Bytes on an idle connection belong to no one, and a close ends it: either way it can't be used again.
+            _ => {
+                if readable || closing {
+                    self.drop_upstream(key);
+                }
+            }
+        }
+    }
+
+    /// A connection attempt has ended.
+    fn connected(&mut self, key: Key, exchange: Key) {
+        let Some(up) = self.upstreams.at_mut(key) else {
+            return;
+        };
+        let error = match up.transport.take_error() {
+            Ok(None) => None,
+            Ok(Some(error)) | Err(error) => Some(error),
+        };
+        let client = self.exchanges.get(exchange).and_then(|cell| cell.client);
+        match error {
+            None => {
+                if let Some(address) = up.address {
+                    self.milestone(exchange, Milestone::Connected(address));
+                }
+                self.pair(exchange, key);
+            }
+            Some(error) => self.try_next_address(key, exchange, &error),
+        }
+        if let Some(client) = client {
+            self.work(client);
+        }
+    }
+
+    fn try_next_address(&mut self, key: Key, exchange: Key, error: &std::io::Error) {
+        let Some(up) = self.upstreams.take(key) else {
+            return;
+        };
+        if let Some(cell) = self.exchanges.get_mut(exchange) {
+            cell.upstream = None;
+            cell.dialing = Dialing::Start;
+        }
+        if let Some(address) = up.address {
+            self.milestone(exchange, Milestone::Refused(address, error.raw_os_error()));
+        }
+        let failure = if up.others.is_empty() {
+            self.pool.closed(up.backend);
+            Some(Failure::io(Side::Backend, FailureKind::Connect, error))
+        } else {
+            self.connect(up.backend, exchange, up.others).err()
+        };
+        if let Some(cell) = self.exchanges.get_mut(exchange)
+            && failure.is_some()
+        {
+            cell.pending = failure;
+        }
+    }
+
+    /// Closes a backend connection, whatever it is doing.
+    pub(super) fn drop_upstream(&mut self, key: Key) {
+        let Some(mut up) = self.upstreams.take(key) else {
+            return;
+        };
+        up.input.clear(&mut self.gear.blocks);
+        up.output.clear(&mut self.gear.blocks);
+        if up.stage == UpstreamStage::Idle {
+            self.pool.forget(up.backend, key);
+        }
+        self.pool.closed(up.backend);
+        self.wake_next(up.backend);
+    }
+
+    /// Puts a connection whose exchange ended well back into the pool.
+    pub(super) fn keep_upstream(&mut self, key: Key) {
+        let Some(up) = self.upstreams.at_mut(key) else {
+            return;
+        };
+        let backend = up.backend;
+        up.exchange = None;
+        up.served += 1;
+        up.since_ms = self.gear.now_ms;
+        up.stage = UpstreamStage::Idle;
+        up.input.rest(&mut self.gear.blocks);
+        if self.pool.prefers_parking(backend) {
+            self.park_upstream(key);
+        } else {
+            for surplus in self.pool.put(backend, key) {
+                self.drop_upstream(surplus);
+            }
+            self.file_upstream(key);
+        }
+        self.wake_next(backend);
+    }
+
+    /// Leaves an idle connection to the other loops of the child.
+    fn park_upstream(&mut self, key: Key) {
+        let Some(mut up) = self.upstreams.take(key) else {
+            return;
+        };
+        if self.wires.unwatch(up.transport.stream_mut()).is_err() {
+            self.pool.closed(up.backend);
+            return;
+        }
+        let parked = Parked {
+            stream: up.transport.into_stream(),
+            codec: up.codec,
+            served: up.served,
+        };
+        self.pool.park(up.backend, parked);
+        if self.pool.is_awaited(up.backend) {
+            self.wires.wake_siblings();
+        }
+    }
+
+    /// Somebody may have waited for the connection that just became free.
+    fn wake_next(&mut self, backend: &'static Backend) {
+        if let Some(client) = self.pool.next_waiting(backend) {
+            self.redial(client);
+        } else if self.pool.is_awaited(backend) {
+            self.wires.wake_siblings();
+        }
+    }
+
+    /// Another loop of the child has parked or closed a connection.
+    pub fn siblings_called(&mut self) {
+        for client in self.pool.all_waiting() {
+            self.redial(client);
+        }
+    }
+
+    fn redial(&mut self, client: Key) {
+        let Some(exchange) = self.clients.at(client).and_then(|c| c.exchange) else {
+            return;
+        };
+        if let Some(cell) = self.exchanges.get_mut(exchange)
+            && cell.dialing == Dialing::Queued
+        {
+            cell.dialing = Dialing::Start;
+            // Not at once: we are in the middle of another exchange's end.
+            self.again.push_back(client);
+        }
+    }
+
+    /// Files the deadline of an idle connection: `ttl` (mod_proxy: unused that long, it is not used again).
+    pub(super) fn file_upstream(&mut self, key: Key) {
+        let Some(up) = self.upstreams.at(key) else {
+            return;
+        };
+        let (UpstreamStage::Idle, Some(ttl)) = (up.stage, up.backend.pool.ttl) else {
+            return;
+        };
+        let at = up.since_ms + u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX / 2);
+        if let Some(filed) = self.upstreams.filed_mut(key.index) {
+            self.timers.file(Kind::Backend, key.index, at, filed);
+        }
+    }
+
+    /// The timer of a backend connection fired.
+    pub(super) fn upstream_due(&mut self, key: Key) {
+        let Some(up) = self.upstreams.at(key) else {
+            return;
+        };
+        let (UpstreamStage::Idle, Some(ttl)) = (up.stage, up.backend.pool.ttl) else {
+            return;
+        };
+        let idle_ms = u128::from(self.gear.now_ms.saturating_sub(up.since_ms));
+        if idle_ms >= ttl.as_millis() {
+            self.drop_upstream(key);
+        } else {
+            self.file_upstream(key);
+        }
+    }
+}

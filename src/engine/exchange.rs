@@ -1,0 +1,253 @@
+//! One request with its response: the machine that everything else serves.
+//!
+//! ```text
+//!            ┌──────────── answer (admin page, error, redirect) ──────────────┐
+//!            │                                                                ▼
+//! Receive → Route → [Gather] → Dial → Await → Relay ──────────────────────→ Finish → (gone)
+//!              ▲                │        │      │                             ▲
+//!              └──── failed ────┴────────┘      └─ cut short, client closed ──┘
+//!                 (the handler decides again: another member, or an answer)
+//! ```
+//!
+//! The request and the response have their own half-state, so early responses and half-closed connections are
+//! data, not flags. This file holds the state and what can be computed from it; `work` moves it along, `pump`
+//! moves its bytes, `books` closes it.
+
+use crate::codec::StreamId;
+use crate::http::{RequestHead, ResponseHead, Status};
+use crate::log::{Milestone, Trace};
+use crate::request::{Answer, Failure, Plan, Route, Sent};
+
+use super::dial::Dialing;
+use super::slab::Key;
+
+/// Where an exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// The request head is arriving.
+    #[default]
+    Receive,
+    /// The head is there; sections, access and handler are to be found, and the handler is to decide.
+    Route,
+    /// A handler wants the whole content before it decides.
+    Gather,
+    /// A connection to the backend is wanted or being made.
+    Dial,
+    /// The request is on its way; no final response yet.
+    Await,
+    /// The response is on its way to the client.
+    Relay,
+    /// An answer of ours is on its way to the client.
+    Answer,
+    /// Both sides are done, or one is gone.
+    Finish,
+}
+
+impl Phase {
+    /// Whether the drawing above has this arrow. Checked in debug builds at every change.
+    #[must_use]
+    pub const fn may_become(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Receive, Self::Route | Self::Answer | Self::Finish)
+                | (
+                    Self::Route,
+                    Self::Gather | Self::Dial | Self::Answer | Self::Finish
+                )
+                | (Self::Gather, Self::Route | Self::Answer | Self::Finish)
+                | (
+                    Self::Dial,
+                    Self::Await | Self::Dial | Self::Answer | Self::Finish
+                )
+                | (
+                    Self::Await,
+                    Self::Relay | Self::Dial | Self::Answer | Self::Finish
+                )
+                | (Self::Relay, Self::Finish | Self::Answer)
+                | (Self::Answer, Self::Finish)
+        )
+    }
+}
+
+/// One direction of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Half {
+    /// Parts are still to come.
+    #[default]
+    Open,
+    /// Its `End` was seen.
+    Done,
+}
+
+/// One exchange. Cells are recycled: `reset` keeps every allocation.
+#[derive(Default)]
+pub struct Exchange {
+    /// Where it is.
+    pub phase: Phase,
+    /// The client connection.
+    pub client: Option<Key>,
+    /// Its stream there.
+    pub stream: StreamId,
+    /// The backend connection.
+    pub upstream: Option<Key>,
+    /// Its stream there.
+    pub upstream_stream: StreamId,
+    /// The request's direction, as far as the client has sent it.
+    pub request: Half,
+    /// The response's direction, as far as the client was given it.
+    pub response: Half,
+    /// How much of the request the present backend may have seen.
+    pub sent: Sent,
+    /// The backend was given the request's `End`.
+    pub has_sent_end: bool,
+    /// Content waits until the backend says 100, or answers (RFC 9110 §10.1.1).
+    pub awaits_continue: bool,
+    /// The request head, once it is there.
+    pub head: Option<Box<RequestHead>>,
+    /// The final response head, as the client got it.
+    pub reply: Option<Box<ResponseHead>>,
+    /// Its status.
+    pub status: Option<Status>,
+    /// The status that the backend gave in the present attempt.
+    pub backend_status: Option<Status>,
+    /// Where it belongs.
+    pub route: Route,
+    /// Where it is forwarded.
+    pub plan: Plan,
+    /// The plan was handed out and is not settled.
+    pub has_plan: bool,
+    /// The answer to give.
+    pub answer: Option<Box<Answer>>,
+    /// Gathered content.
+    pub content: Vec<u8>,
+    /// Most content to gather, in bytes.
+    pub gather_max: usize,
+    /// A client that waits with its content was told to go on.
+    pub has_said_continue: bool,
+    /// How far the search for a connection is.
+    pub dialing: Dialing,
+    /// Something went wrong while the exchange was not looked at.
+    pub pending: Option<Failure>,
+    /// Its scoreboard slot.
+    pub slot: Option<u32>,
+    /// The books.
+    pub count: Count,
+    /// What happened when.
+    pub trace: Trace,
+    /// The client connection must go without another word.
+    pub is_cut: bool,
+}
+
+/// What is counted for the log and the scoreboard.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count {
+    /// Unix time when the request began to arrive, in microseconds.
+    pub began_us: u64,
+    /// Bytes received from the client.
+    pub bytes_in: u64,
+    /// Bytes queued for the client.
+    pub bytes_out: u64,
+    /// Content bytes of the request.
+    pub content_in: u64,
+    /// Content bytes of the response.
+    pub content_out: u64,
+    /// Bytes queued for the backend in the present attempt.
+    pub backend_out: u64,
+    /// Bytes received from it.
+    pub backend_in: u64,
+    /// When the phase began, in milliseconds of the loop's clock.
+    pub phase_ms: u64,
+    /// When the backend last moved a byte.
+    pub backend_ms: u64,
+    /// Unix time of the response's first byte, in microseconds; 0 before.
+    pub first_byte_us: u64,
+    /// Requests on the connection before this one.
+    pub keepalives: u32,
+}
+
+impl Exchange {
+    /// Makes the cell ready for its next tenant. Heads were taken out before.
+    pub fn reset(&mut self) {
+        debug_assert!(
+            self.upstream.is_none() && !self.has_plan,
+            "books were closed"
+        );
+        self.phase = Phase::Receive;
+        self.client = None;
+        self.request = Half::Open;
+        self.response = Half::Open;
+        self.sent = Sent::Nothing;
+        self.has_sent_end = false;
+        self.awaits_continue = false;
+        self.status = None;
+        self.backend_status = None;
+        self.gather_max = 0;
+        self.has_said_continue = false;
+        self.route.clear();
+        self.plan.clear();
+        self.answer = None;
+        self.content.clear();
+        self.content.shrink_to(CONTENT_KEPT);
+        self.dialing = Dialing::Start;
+        self.pending = None;
+        self.slot = None;
+        self.count = Count::default();
+        self.trace = Trace::default();
+        self.is_cut = false;
+    }
+
+    /// Notes when a milestone was reached.
+    pub fn mark(&mut self, milestone: Milestone, now_us: u64) {
+        self.trace.mark(milestone, now_us);
+    }
+
+    /// Goes to another phase.
+    pub fn enter(&mut self, next: Phase, now_ms: u64) {
+        debug_assert!(
+            self.phase.may_become(next),
+            "no arrow from {:?} to {next:?}",
+            self.phase
+        );
+        self.phase = next;
+        self.count.phase_ms = now_ms;
+    }
+}
+
+/// A recycled cell keeps at most so many bytes for gathered content.
+const CONTENT_KEPT: usize = 4096;
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange")
+            .field("phase", &self.phase)
+            .field("request", &self.request)
+            .field("response", &self.response)
+            .field("sent", &self.sent)
+            .field("status", &self.status)
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phase_can_end_and_none_goes_back_to_receive() {
+        let all = [
+            Phase::Receive,
+            Phase::Route,
+            Phase::Gather,
+            Phase::Dial,
+            Phase::Await,
+            Phase::Relay,
+            Phase::Answer,
+        ];
+        for phase in all {
+            assert!(phase.may_become(Phase::Finish), "{phase:?}");
+            assert!(!phase.may_become(Phase::Receive), "{phase:?}");
+            assert!(!Phase::Finish.may_become(phase), "{phase:?}");
+        }
+    }
+}

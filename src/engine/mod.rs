@@ -1,0 +1,31 @@
+//! The only room with sockets, a clock and a loop.
+//!
+//! Responsible for: accepting, dialling, moving parts, deadlines, closing books – in every shape the same code:
+//! prefork is a loop with one connection, worker several such loops, event a few loops with many connections.
+//! Not responsible for: which handlers or schemes exist (`request` shows it only the trait), what bytes mean
+//! (`codec`), who is elected (`balancer`).
+//!
+//! Know first: [`core::Core`] is three slabs side by side (clients, backends, exchanges) and never waits. `event_loop`
+//! feeds it events of real sockets, the simulation scripted ones.
+//!
+//! A request's way through this room: [`event_loop`] → [`core`] → [`work`] (the phases, step by step) → [`dial`] →
+//! [`pump`] → [`close`] → [`books`]. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
+//! [`pool`], [`tally`], [`gear`].
+
+pub mod backend;
+pub mod books;
+pub mod client;
+mod close;
+pub mod core;
+pub mod dial;
+pub mod event_loop;
+pub mod exchange;
+pub mod gear;
+pub mod pool;
+pub mod pump;
+#[cfg(test)]
+mod sim;
+pub mod slab;
+pub mod tally;
+pub mod timers;
+pub mod work;

@@ -1,0 +1,150 @@
+//! What a handler decided, as a value: an answer, or a plan for the engine.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Answer, Ask, Backend, Failure, Outcome};
+use crate::http::{RequestHead, ResponseHead};
+use crate::log::Environment;
+
+/// One way to deal with requests: a page, or forwarding. A handler looks and decides; it never touches a socket,
+/// never waits, and keeps nothing of a request beyond the [`Plan`].
+pub trait Handler: Sync {
+    /// The word that `SetHandler` uses for it.
+    fn name(&self) -> &'static str;
+
+    /// httpd's translate step: whether this request belongs to the handler whatever `SetHandler` says
+    /// (`ProxyPass` does). `true` means yes, and `claim` is filled.
+    fn claims(&self, _ask: &Ask<'_>, _claim: &mut Claim) -> bool {
+        false
+    }
+
+    /// Decides about the request. With [`Verdict::Forward`] the plan is filled.
+    fn start(&self, ask: &Ask<'_>, plan: &mut Plan) -> Verdict;
+
+    /// The plan could not be carried out. The handler decides again: another plan, or an answer. What the failed
+    /// attempt claimed is settled here.
+    fn failed(&self, ask: &Ask<'_>, plan: &mut Plan, failure: &Failure) -> Verdict;
+
+    /// Edits the head of the backend's response before the client sees it. `Some` replaces the response by an
+    /// answer of ours (`ProxyErrorOverride`).
+    fn rewrite(
+        &self,
+        _ask: &Ask<'_>,
+        _plan: &Plan,
+        _head: &mut ResponseHead,
+    ) -> Option<Box<Answer>> {
+        None
+    }
+
+    /// The exchange is over, well or not: settles what the plan claimed. Called exactly once for every plan that
+    /// was carried out and for which `failed` was not called.
+    fn finish(&self, _ask: &Ask<'_>, _plan: &mut Plan, _outcome: &Outcome) {}
+
+    /// How far the engine is with the plan. Only for traces: it must cost nothing when nobody reads them.
+    fn milestone(&self, _ask: &Ask<'_>, _plan: &Plan, _milestone: Milestone) {}
+}
+
+/// What the engine has done for a plan, in this order as far as it comes. mod_proxy prints a line for each at debug
+/// level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Milestone {
+    /// The pool gave a connection, or leave to open one.
+    Acquired,
+    /// The connection that the pool gave had been closed by the backend; another one is wanted.
+    Disconnected,
+    /// A socket was made to connect to this address.
+    SocketCreated(SocketAddr),
+    /// The attempt to connect to this address failed, with this error number.
+    Refused(SocketAddr, Option<i32>),
+    /// The connection to this address is made.
+    Connected(SocketAddr),
+    /// The response's head went to the client, and content follows (`true`) or not.
+    HeadSent(bool),
+    /// The response's content is complete.
+    BodySent,
+    /// The connection was given back or closed.
+    Released,
+}
+
+/// A decision.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Say this to the client.
+    Answer(Box<Answer>),
+    /// Carry out the plan.
+    Forward,
+    /// Call `start` again with the whole content in [`Ask::content`], at most `limit` bytes (413 beyond).
+    Gather {
+        /// The most bytes of content to hold.
+        limit: usize,
+    },
+    /// Not mine: there is nothing here (404).
+    Decline,
+}
+
+/// What `claims` found, kept for `start` and recycled with the exchange.
+#[derive(Debug, Default)]
+pub struct Claim {
+    /// Which of the handler's rules matched; its own numbering.
+    pub rule: u32,
+    /// The target URL that the rule maps the request to, as `<Proxy>` sections are compared with it.
+    pub url: Vec<u8>,
+}
+
+impl Claim {
+    /// Empties the claim, keeping its allocation.
+    pub fn clear(&mut self) {
+        self.rule = 0;
+        self.url.clear();
+    }
+}
+
+/// Where and how to forward a request. Recycled with its exchange: `clear` keeps allocations.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Where to dial.
+    pub backend: Option<&'static Backend>,
+    /// The request head to send.
+    pub head: Box<RequestHead>,
+    /// What the handler remembers of this attempt: claim on a member, balancer, route.
+    pub ticket: Ticket,
+    /// Longest silence of the backend while we wait for it (timeout=, ProxyTimeout, Timeout).
+    pub io_timeout: Duration,
+    /// How many attempts were made before this one.
+    pub attempt: u32,
+    /// The variables that the attempt sets for logs: BALANCER_NAME and its kin.
+    pub vars: Environment,
+    /// Never reuse the backend connection after this exchange, nor take an idle one.
+    pub is_fresh_only: bool,
+}
+
+/// A handler's own memory of one attempt; the engine only carries it.
+#[derive(Debug, Default)]
+pub struct Ticket {
+    /// The claim on a member, to be settled.
+    pub lease: Option<crate::balancer::lease::Lease>,
+    /// Index of the balancer, if one chose.
+    pub balancer: Option<u32>,
+    /// Index of the member within its balancer.
+    pub member: Option<u32>,
+    /// Members (by index) that were tried already in this exchange.
+    pub tried: Vec<u32>,
+}
+
+impl Plan {
+    /// Empties the plan, keeping allocations.
+    pub fn clear(&mut self) {
+        use crate::http::head::Recycle as _;
+        self.backend = None;
+        self.head.recycle();
+        self.ticket.lease = None;
+        self.ticket.balancer = None;
+        self.ticket.member = None;
+        self.ticket.tried.clear();
+        self.io_timeout = Duration::ZERO;
+        self.attempt = 0;
+        self.vars.clear();
+        self.is_fresh_only = false;
+    }
+}
