@@ -7,7 +7,8 @@
 //! # The contract
 //!
 //! - `pull` may lend bytes of `input`; an incomplete message is `Ok(None)`, never an error.
-//! - After an `Err`, only `reset` and dropping the codec are legal.
+//! - After an `Err`, only `reset` and dropping the codec are legal; a server codec still takes the response that
+//!   tells the client what was wrong.
 //! - Feeding byte by byte gives the same parts as feeding everything at once (`Data` may be cut differently).
 //! - Nothing is allocated in proportion to a length that the peer merely *declared*.
 //! - `push` only reads the part: the caller keeps the head, for its log.
@@ -18,6 +19,9 @@ mod error;
 pub mod limits;
 
 pub mod http1;
+
+#[cfg(test)]
+mod play;
 
 pub use error::{Blame, CodecError};
 pub use limits::Limits;

@@ -35,6 +35,8 @@ pub struct Client {
     pub received: u64,
     /// The peer has closed its sending side, and the codec knows.
     pub is_at_eof: bool,
+    /// The client may still be sending when we close: a reset could destroy what we said last.
+    pub must_linger: bool,
 }
 
 /// What a client connection is doing.

@@ -18,7 +18,14 @@ impl Core {
     /// *Finish*: settles the plan, writes the log line, frees slot and cell, and sends the connection on.
     pub(super) fn finish(&mut self, key: Key, exchange: Key) -> Step {
         self.release_plan(key, exchange, None);
-        let Self { clients, exchanges, gear, tally, books, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            tally,
+            books,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return self.drop_client(key);
         };
@@ -45,7 +52,11 @@ impl Core {
         exchanges.release(exchange);
         if keeps {
             client.enter(Stage::Idle, gear.now_ms);
-            return if client.has_input() { Step::Again } else { Step::Wait };
+            return if client.has_input() {
+                Step::Again
+            } else {
+                Step::Wait
+            };
         }
         client.must_linger = must_linger;
         client.enter(Stage::Closing, gear.now_ms);
@@ -55,7 +66,9 @@ impl Core {
     /// *Closing* and *Lingering*: until everything is written, then until the client has seen it.
     pub(super) fn close(&mut self, key: Key) -> Step {
         let Self { clients, gear, .. } = self;
-        let Some(client) = clients.at_mut(key) else { return Step::Gone };
+        let Some(client) = clients.at_mut(key) else {
+            return Step::Gone;
+        };
         if client.stage == Stage::Closing {
             match client.transport.flush(&mut client.output, &mut gear.blocks) {
                 Ok(Flush::Done) => {}
@@ -69,7 +82,11 @@ impl Core {
             client.input.clear(&mut gear.blocks);
             client.enter(Stage::Lingering, gear.now_ms);
         }
-        if client.transport.discard() { self.drop_client(key) } else { Step::Wait }
+        if client.transport.discard() {
+            self.drop_client(key)
+        } else {
+            Step::Wait
+        }
     }
 
     /// Forgets a client connection at once. Whatever exchange it had must have been finished before.
@@ -78,14 +95,15 @@ impl Core {
             debug_assert!(client.exchange.is_none(), "an exchange outlives its client");
             client.input.clear(&mut self.gear.blocks);
             client.output.clear(&mut self.gear.blocks);
-            self.tally.closed();
         }
         Step::Gone
     }
 
     /// Makes sure that the client is looked at when its state says so.
     pub(super) fn file_client(&mut self, key: Key) {
-        let Some(at) = self.client_deadline(key) else { return };
+        let Some(at) = self.client_deadline(key) else {
+            return;
+        };
         if let Some(filed) = self.clients.filed_mut(key.index) {
             self.timers.file(Kind::Client, key.index, at, filed);
         }
@@ -94,37 +112,71 @@ impl Core {
     /// By when something must have happened on a client connection, in milliseconds of the loop's clock.
     fn client_deadline(&self, key: Key) -> Option<u64> {
         let client = self.clients.at(key)?;
-        let cell = client.exchange.and_then(|exchange| self.exchanges.get(exchange));
-        let site = cell.and_then(|cell| cell.route.site).or_else(|| self.gear.env.sites.first())?;
+        let cell = client
+            .exchange
+            .and_then(|exchange| self.exchanges.get(exchange));
+        let site = cell
+            .and_then(|cell| cell.route.site)
+            .unwrap_or_else(|| self.gear.env.main());
         Some(match (client.stage, cell) {
-            (Stage::Fresh, _) => client.since_ms + site.read_header.deadline_after_ms(client.received, site.timeout_ms),
+            (Stage::Fresh, _) => {
+                client.since_ms
+                    + site
+                        .read_header
+                        .deadline_after_ms(client.received, site.timeout_ms)
+            }
             (Stage::Idle, _) => client.since_ms + site.keep_alive_timeout_ms,
-            (Stage::Closing, _) => client.moved_ms + site.timeout_ms,
             (Stage::Lingering, _) => client.since_ms + LINGER_MS,
             (Stage::Busy, Some(cell)) => self.exchange_deadline(client, cell, site).0,
-            (Stage::Busy, None) => client.moved_ms + site.timeout_ms,
+            (Stage::Closing | Stage::Busy, _) => client.moved_ms + site.timeout_ms,
         })
     }
 
     /// By when an exchange must have moved, and whose fault it is if it has not.
-    fn exchange_deadline(&self, client: &Client, cell: &Exchange, site: &Site) -> (u64, Side, FailureKind) {
-        let slow_client = (client.moved_ms + site.timeout_ms, Side::Client, FailureKind::WriteTimeout);
+    fn exchange_deadline(
+        &self,
+        client: &Client,
+        cell: &Exchange,
+        site: &Site,
+    ) -> (u64, Side, FailureKind) {
+        let patience_ms = site.timeout_ms;
+        let slow_client = (
+            client.moved_ms + patience_ms,
+            Side::Client,
+            FailureKind::WriteTimeout,
+        );
         match cell.phase {
             Phase::Receive => {
-                let allowed = site.read_header.deadline_after_ms(client.received, site.timeout_ms);
-                (client.since_ms + allowed, Side::Client, FailureKind::ReadTimeout)
+                let allowed = site
+                    .read_header
+                    .deadline_after_ms(client.received, site.timeout_ms);
+                (
+                    client.since_ms + allowed,
+                    Side::Client,
+                    FailureKind::ReadTimeout,
+                )
             }
-            Phase::Gather => (client.moved_ms + site.timeout_ms, Side::Client, FailureKind::ReadTimeout),
+            Phase::Gather => (
+                client.moved_ms + patience_ms,
+                Side::Client,
+                FailureKind::ReadTimeout,
+            ),
             Phase::Dial => self.dial_deadline(cell, site),
             Phase::Await | Phase::Relay if !client.output.is_empty() => slow_client,
             Phase::Await | Phase::Relay if self.waits_for_content(cell) => {
-                let allowed = site.read_body.deadline_after_ms(cell.count.content_in, site.timeout_ms);
-                let at = (cell.count.phase_ms + allowed).min(client.moved_ms + site.timeout_ms);
+                let allowed = site
+                    .read_body
+                    .deadline_after_ms(cell.count.content_in, site.timeout_ms);
+                let at = (cell.count.phase_ms + allowed).min(client.moved_ms + patience_ms);
                 (at, Side::Client, FailureKind::ReadTimeout)
             }
             Phase::Await | Phase::Relay => {
                 let patience = millis(cell.plan.io_timeout).max(1);
-                (cell.count.backend_ms + patience, Side::Backend, FailureKind::ReadTimeout)
+                (
+                    cell.count.backend_ms + patience,
+                    Side::Backend,
+                    FailureKind::ReadTimeout,
+                )
             }
             Phase::Route | Phase::Answer | Phase::Finish => slow_client,
         }
@@ -134,29 +186,44 @@ impl Core {
         let rules = cell.plan.backend.map(|backend| backend.pool);
         let (patience, kind) = match cell.dialing {
             Dialing::Queued => (rules.and_then(|rules| rules.acquire), FailureKind::Acquire),
-            Dialing::Resolving => (rules.map(|rules| rules.connect_timeout), FailureKind::Resolve),
-            Dialing::Start | Dialing::Connecting => {
-                (rules.map(|rules| rules.connect_timeout), FailureKind::ConnectTimeout)
-            }
+            Dialing::Resolving => (
+                rules.map(|rules| rules.connect_timeout),
+                FailureKind::Resolve,
+            ),
+            Dialing::Start | Dialing::Connecting => (
+                rules.map(|rules| rules.connect_timeout),
+                FailureKind::ConnectTimeout,
+            ),
         };
-        (cell.count.phase_ms + patience.map_or(site.timeout_ms, millis), Side::Backend, kind)
+        (
+            cell.count.phase_ms + patience.map_or(site.timeout_ms, millis),
+            Side::Backend,
+            kind,
+        )
     }
 
     /// Whether everything that the client has sent is with the backend, and more must come from the client.
     fn waits_for_content(&self, cell: &Exchange) -> bool {
         cell.request == Half::Open
             && !cell.awaits_continue
-            && cell.upstream.and_then(|up| self.upstreams.at(up)).is_some_and(|up| up.output.is_empty())
+            && cell
+                .upstream
+                .and_then(|up| self.upstreams.at(up))
+                .is_some_and(|up| up.output.is_empty())
     }
 
     /// The timer of a client connection fired.
     pub(super) fn client_due(&mut self, key: Key) {
-        let Some(at) = self.client_deadline(key) else { return };
+        let Some(at) = self.client_deadline(key) else {
+            return;
+        };
         if at > self.gear.now_ms {
             self.file_client(key);
             return;
         }
-        let Some(client) = self.clients.at(key) else { return };
+        let Some(client) = self.clients.at(key) else {
+            return;
+        };
         let exchange = client.exchange;
         match (client.stage, exchange) {
             (Stage::Busy, Some(exchange)) => self.exchange_due(key, exchange),
@@ -168,15 +235,20 @@ impl Core {
     }
 
     fn exchange_due(&mut self, key: Key, exchange: Key) {
-        let (Some(client), Some(cell)) = (self.clients.at(key), self.exchanges.get(exchange)) else { return };
-        let Some(site) = cell.route.site.or_else(|| self.gear.env.sites.first()) else { return };
+        let (Some(client), Some(cell)) = (self.clients.at(key), self.exchanges.get(exchange))
+        else {
+            return;
+        };
+        let site = cell.route.site.unwrap_or_else(|| self.gear.env.main());
         let (_, side, kind) = self.exchange_deadline(client, cell, site);
         let words = match (side, kind) {
             (Side::Client, FailureKind::WriteTimeout) => "the client took nothing for too long",
             (Side::Client, _) => "the client sent nothing, or too little, for too long",
             (_, FailureKind::Acquire) => "no connection became free in time (acquire)",
             (_, FailureKind::Resolve) => "the name was not resolved in time (connectiontimeout)",
-            (_, FailureKind::ConnectTimeout) => "the connection was not made in time (connectiontimeout)",
+            (_, FailureKind::ConnectTimeout) => {
+                "the connection was not made in time (connectiontimeout)"
+            }
             (_, _) => "the backend was silent for too long (timeout)",
         };
         let failure = Failure::new(side, kind, words);

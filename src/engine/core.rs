@@ -105,7 +105,14 @@ impl Core {
     /// A loop that has nothing to do yet.
     #[must_use]
     pub fn new(env: &'static Env, wires: Box<dyn Wires>, birth: CoreBirth) -> Self {
-        let CoreBirth { me, thread, slots, connections_max, shared, now_us } = birth;
+        let CoreBirth {
+            me,
+            thread,
+            slots,
+            connections_max,
+            shared,
+            now_us,
+        } = birth;
         let mut gear = Gear::new(env, me);
         gear.now_us = now_us;
         Self {
@@ -116,7 +123,7 @@ impl Core {
             timers: Timers::new(),
             tally: Tally::new(env.board, me.process, slots, thread, me.pid, now_us),
             gear,
-            books: Books::new(env, thread),
+            books: Books::new(thread),
             addresses: Addresses::new(env),
             wires,
             again: VecDeque::new(),
@@ -148,11 +155,18 @@ impl Core {
             moved_ms: self.gear.now_ms,
             received: 0,
             is_at_eof: false,
+            must_linger: false,
         });
         self.accepted += 1;
         self.tally.accepted();
-        let Some(client) = self.clients.at_mut(key) else { return };
-        if self.wires.watch(client.transport.stream_mut(), Kind::Client, key).is_err() {
+        let Some(client) = self.clients.at_mut(key) else {
+            return;
+        };
+        if self
+            .wires
+            .watch(client.transport.stream_mut(), Kind::Client, key)
+            .is_err()
+        {
             self.drop_client(key);
             return;
         }
@@ -161,7 +175,9 @@ impl Core {
 
     /// A client's socket has news.
     pub fn client_event(&mut self, key: Key, readable: bool, writable: bool, closing: bool) {
-        let Some(client) = self.clients.at_mut(key) else { return };
+        let Some(client) = self.clients.at_mut(key) else {
+            return;
+        };
         client.transport.ready.add(readable, writable, closing);
         self.work(key);
     }
@@ -208,7 +224,12 @@ impl Core {
         self.tick();
         self.feed_starved();
         self.books.flush();
-        if self.again.is_empty() { self.timers.next() } else { Some(self.gear.now_ms) }
+        self.tally.publish(self.clients.len(), self.exchanges.len());
+        if self.again.is_empty() {
+            self.timers.next()
+        } else {
+            Some(self.gear.now_ms)
+        }
     }
 
     /// Looks at every cell whose deadline has come.
@@ -238,14 +259,16 @@ impl Core {
     /// Requests that wait for a slot get the freed ones, in order of arrival.
     fn feed_starved(&mut self) {
         while !self.tally.is_full() {
-            let Some(key) = self.starved.pop_front() else { return };
+            let Some(key) = self.starved.pop_front() else {
+                return;
+            };
             self.work(key);
         }
     }
 
     /// The limits that hold before the virtual host is known: the main server's, as in httpd.
     fn head_limits(&self) -> Limits {
-        self.gear.env.sites.first().map_or_else(Limits::default, |site| site.head_limits)
+        self.gear.env.main().head_limits
     }
 }
 

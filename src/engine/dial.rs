@@ -8,9 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::buf::{Input, Outlet, Output};
 use crate::http::Part;
-use crate::request::verdict::Milestone;
-use crate::request::{Address, Backend, Env, Failure, FailureKind, Sent, Side};
-use crate::transport::{Ready, Stream, Transport};
+use crate::request::{Address, Backend, Env, Failure, FailureKind, Milestone, Sent, Side};
+use crate::transport::{Fill, Ready, Stream, Transport};
 
 use super::backend::{Upstream, UpstreamStage};
 use super::core::Core;
@@ -55,26 +54,34 @@ impl Addresses {
     /// Literals are known from the start.
     pub fn new(env: &Env) -> Self {
         let known = env.backends.iter().map(|backend| match &backend.address {
-            Address::Tcp { host, port } => host
-                .parse::<IpAddr>()
-                .map_or(Known::Unknown, |ip| Known::Found(vec![SocketAddr::new(ip, *port)])),
+            Address::Tcp { host, port } => host.parse::<IpAddr>().map_or(Known::Unknown, |ip| {
+                Known::Found(vec![SocketAddr::new(ip, *port)])
+            }),
             Address::Unix(_) => Known::Unknown,
         });
-        Self { known: known.collect() }
+        Self {
+            known: known.collect(),
+        }
     }
 }
 
 impl Core {
     /// One step up the ladder for an exchange in phase *Dial*.
     pub(super) fn dial(&mut self, client: Key, exchange: Key) -> Result<Step, Failure> {
-        let Some(cell) = self.exchanges.get_mut(exchange) else { return Ok(Step::Gone) };
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return Ok(Step::Gone);
+        };
         if cell.dialing != Dialing::Start {
             return Ok(Step::Wait);
         }
         let backend = cell.plan.backend.expect("a plan names its backend");
         let fresh = cell.plan.is_fresh_only;
         loop {
-            match self.pool.get(backend, fresh) {
+            let offer = self.pool.get(backend, fresh);
+            if !matches!(offer, Offer::Full) {
+                self.milestone(exchange, Milestone::Acquired);
+            }
+            match offer {
                 Offer::Idle(key) => {
                     if self.pair_idle(exchange, key) {
                         return Ok(Step::Again);
@@ -101,13 +108,13 @@ impl Core {
 
     /// Uses an idle connection if it still lives: an event may have said otherwise a moment ago.
     fn pair_idle(&mut self, exchange: Key, key: Key) -> bool {
-        let lives = self
-            .upstreams
-            .at(key)
-            .is_some_and(|up| up.stage == UpstreamStage::Idle && !up.transport.may_fill() && up.input.is_empty());
+        let lives = self.upstreams.at(key).is_some_and(|up| {
+            up.stage == UpstreamStage::Idle && !up.transport.may_fill() && up.input.is_empty()
+        });
         if lives {
             self.pair(exchange, key);
         } else {
+            self.milestone(exchange, Milestone::Disconnected);
             self.drop_upstream(key);
         }
         lives
@@ -126,13 +133,19 @@ impl Core {
             exchange: None,
             served: parked.served,
             since_ms: self.gear.now_ms,
+            address: None,
             others: VecDeque::new(),
             is_at_eof: false,
         });
         let up = self.upstreams.at_mut(key)?;
-        let watched = self.wires.watch(up.transport.stream_mut(), Kind::Backend, key);
+        let watched = self
+            .wires
+            .watch(up.transport.stream_mut(), Kind::Backend, key);
         let died = match &watched {
-            Ok(()) => up.transport.fill(&mut up.input, &mut self.gear.blocks) != Ok(crate::transport::Fill::NotNow),
+            Ok(()) => !matches!(
+                up.transport.fill(&mut up.input, &mut self.gear.blocks),
+                Ok(Fill::NotNow)
+            ),
             Err(_) => true,
         };
         if died {
@@ -143,11 +156,17 @@ impl Core {
     }
 
     /// Opens a connection that the pool has counted.
-    fn open(&mut self, backend: &'static Backend, client: Key, exchange: Key) -> Result<Step, Failure> {
+    fn open(
+        &mut self,
+        backend: &'static Backend,
+        client: Key,
+        exchange: Key,
+    ) -> Result<Step, Failure> {
         match &backend.address {
             Address::Unix(path) => match self.wires.connect_unix(path) {
                 Ok(stream) => {
-                    let key = self.insert_upstream(backend, stream, Ready::WRITE, VecDeque::new());
+                    let key =
+                        self.insert_upstream(backend, stream, Ready::WRITE, None, VecDeque::new());
                     self.link(exchange, key);
                     self.watch_upstream(key)?;
                     self.pair(exchange, key);
@@ -159,7 +178,11 @@ impl Core {
                 }
             },
             Address::Tcp { host, port } => {
-                let known = self.addresses.known.get_mut(backend.index as usize).expect("backends are dense");
+                let known = self
+                    .addresses
+                    .known
+                    .get_mut(backend.index as usize)
+                    .expect("backends are dense");
                 match known {
                     Known::Found(list) => {
                         let list: VecDeque<SocketAddr> = list.iter().copied().collect();
@@ -175,7 +198,9 @@ impl Core {
                         self.pool.closed(backend);
                         self.wires
                             .resolve(backend.index, host, *port)
-                            .map_err(|error| Failure::io(Side::Backend, FailureKind::Resolve, &error))?;
+                            .map_err(|error| {
+                                Failure::io(Side::Backend, FailureKind::Resolve, &error)
+                            })?;
                         *known = Known::Asked(vec![client]);
                         self.set_dialing(exchange, Dialing::Resolving);
                         Ok(Step::Wait)
@@ -192,13 +217,17 @@ impl Core {
         exchange: Key,
         mut list: VecDeque<SocketAddr>,
     ) -> Result<Step, Failure> {
-        self.milestone(exchange, Milestone::Connecting);
-        let mut last = Failure::new(Side::Backend, FailureKind::Resolve, "the host has no address");
+        let mut last = Failure::new(
+            Side::Backend,
+            FailureKind::Resolve,
+            "the host has no address",
+        );
         while let Some(address) = list.pop_front() {
             match self.wires.connect(address, backend.pool.keepalive) {
                 Ok(stream) => {
-                    self.milestone(exchange, Milestone::Socket(address));
-                    let key = self.insert_upstream(backend, stream, Ready::NONE, list);
+                    self.milestone(exchange, Milestone::SocketCreated(address));
+                    let key =
+                        self.insert_upstream(backend, stream, Ready::NONE, Some(address), list);
                     self.link(exchange, key);
                     self.set_dialing(exchange, Dialing::Connecting);
                     self.watch_upstream(key)?;
@@ -219,6 +248,7 @@ impl Core {
         backend: &'static Backend,
         stream: Stream,
         ready: Ready,
+        address: Option<SocketAddr>,
         others: VecDeque<SocketAddr>,
     ) -> Key {
         self.upstreams.insert(Upstream {
@@ -231,13 +261,16 @@ impl Core {
             exchange: None,
             served: 0,
             since_ms: self.gear.now_ms,
+            address,
             others,
             is_at_eof: false,
         })
     }
 
     fn watch_upstream(&mut self, key: Key) -> Result<(), Failure> {
-        let Some(up) = self.upstreams.at_mut(key) else { return Ok(()) };
+        let Some(up) = self.upstreams.at_mut(key) else {
+            return Ok(());
+        };
         self.wires
             .watch(up.transport.stream_mut(), Kind::Backend, key)
             .map_err(|error| Failure::io(Side::Ours, FailureKind::Connect, &error))
@@ -262,7 +295,6 @@ impl Core {
     /// The connection is ready: it gets the request's head.
     fn pair(&mut self, exchange: Key, key: Key) {
         self.link(exchange, key);
-        self.milestone(exchange, Milestone::Acquired);
         if let Err(failure) = self.send_head(exchange, key) {
             // Sent so little that nothing can have been seen; the next look at the exchange deals with it.
             if let Some(cell) = self.exchanges.get_mut(exchange) {
@@ -273,28 +305,48 @@ impl Core {
 
     /// Encodes the head of the plan, and the end of a request without content.
     fn send_head(&mut self, exchange: Key, key: Key) -> Result<(), Failure> {
-        let Self { exchanges, upstreams, gear, .. } = self;
-        let (Some(cell), Some(up)) = (exchanges.get_mut(exchange), upstreams.at_mut(key)) else { return Ok(()) };
+        let Self {
+            exchanges,
+            upstreams,
+            gear,
+            ..
+        } = self;
+        let (Some(cell), Some(up)) = (exchanges.get_mut(exchange), upstreams.at_mut(key)) else {
+            return Ok(());
+        };
         up.stage = UpstreamStage::Busy;
         cell.dialing = Dialing::Start;
-        cell.upstream_stream = up
-            .codec
-            .open()
-            .ok_or_else(|| Failure::new(Side::Ours, FailureKind::Connect, "the connection takes no more requests"))?;
+        cell.upstream_stream = up.codec.open().ok_or_else(|| {
+            Failure::new(
+                Side::Ours,
+                FailureKind::Connect,
+                "the connection takes no more requests",
+            )
+        })?;
         cell.count.backend_out = 0;
         cell.count.backend_in = 0;
         cell.count.backend_ms = gear.now_ms;
         cell.awaits_continue = cell.plan.head.expects_continue && cell.request == Half::Open;
         let part = Part::Head(std::mem::replace(&mut cell.plan.head, gear.requests.take()));
-        let mut outlet = Outlet { output: &mut up.output, blocks: &mut gear.blocks };
+        let mut outlet = Outlet {
+            output: &mut up.output,
+            blocks: &mut gear.blocks,
+        };
         let pushed = pump::push(up.codec.as_mut(), cell, &part, &mut outlet);
         if let Part::Head(head) = part {
-            gear.requests.put(std::mem::replace(&mut cell.plan.head, head));
+            gear.requests
+                .put(std::mem::replace(&mut cell.plan.head, head));
         }
         pushed?;
         cell.sent = Sent::Head;
+        cell.mark(crate::log::Milestone::Dialed, gear.now_us);
         if !cell.content.is_empty() {
-            pump::push(up.codec.as_mut(), cell, &Part::Data(&cell.content), &mut outlet)?;
+            pump::push(
+                up.codec.as_mut(),
+                cell,
+                &Part::Data(&cell.content),
+                &mut outlet,
+            )?;
         }
         if cell.request == Half::Done {
             pump::push(up.codec.as_mut(), cell, &Part::End, &mut outlet)?;
@@ -307,8 +359,12 @@ impl Core {
 
     /// The addresses of a backend's host have come, or not.
     pub fn resolved(&mut self, backend: u32, answer: std::io::Result<Vec<SocketAddr>>) {
-        let Some(known) = self.addresses.known.get_mut(backend as usize) else { return };
-        let Known::Asked(waiting) = std::mem::replace(known, Known::Unknown) else { return };
+        let Some(known) = self.addresses.known.get_mut(backend as usize) else {
+            return;
+        };
+        let Known::Asked(waiting) = std::mem::replace(known, Known::Unknown) else {
+            return;
+        };
         let failure = match answer {
             Ok(list) => {
                 *known = Known::Found(list);
@@ -317,8 +373,12 @@ impl Core {
             Err(error) => Some(Failure::io(Side::Backend, FailureKind::Resolve, &error)),
         };
         for client in waiting {
-            let Some(exchange) = self.clients.at(client).and_then(|c| c.exchange) else { continue };
-            let Some(cell) = self.exchanges.get_mut(exchange) else { continue };
+            let Some(exchange) = self.clients.at(client).and_then(|c| c.exchange) else {
+                continue;
+            };
+            let Some(cell) = self.exchanges.get_mut(exchange) else {
+                continue;
+            };
             if cell.dialing == Dialing::Resolving {
                 cell.dialing = Dialing::Start;
                 cell.pending.clone_from(&failure);
@@ -329,7 +389,9 @@ impl Core {
 
     /// A backend's socket has news.
     pub fn upstream_event(&mut self, key: Key, readable: bool, writable: bool, closing: bool) {
-        let Some(up) = self.upstreams.at_mut(key) else { return };
+        let Some(up) = self.upstreams.at_mut(key) else {
+            return;
+        };
         up.transport.ready.add(readable, writable, closing);
         match (up.stage, up.exchange) {
             (UpstreamStage::Connecting, Some(exchange)) => {
@@ -353,7 +415,9 @@ impl Core {
 
     /// A connection attempt has ended.
     fn connected(&mut self, key: Key, exchange: Key) {
-        let Some(up) = self.upstreams.at_mut(key) else { return };
+        let Some(up) = self.upstreams.at_mut(key) else {
+            return;
+        };
         let error = match up.transport.take_error() {
             Ok(None) => None,
             Ok(Some(error)) | Err(error) => Some(error),
@@ -361,7 +425,9 @@ impl Core {
         let client = self.exchanges.get(exchange).and_then(|cell| cell.client);
         match error {
             None => {
-                self.milestone(exchange, Milestone::Connected);
+                if let Some(address) = up.address {
+                    self.milestone(exchange, Milestone::Connected(address));
+                }
                 self.pair(exchange, key);
             }
             Some(error) => self.try_next_address(key, exchange, &error),
@@ -372,12 +438,16 @@ impl Core {
     }
 
     fn try_next_address(&mut self, key: Key, exchange: Key, error: &std::io::Error) {
-        let Some(up) = self.upstreams.take(key) else { return };
+        let Some(up) = self.upstreams.take(key) else {
+            return;
+        };
         if let Some(cell) = self.exchanges.get_mut(exchange) {
             cell.upstream = None;
             cell.dialing = Dialing::Start;
         }
-        self.milestone(exchange, Milestone::RefusedLate(error.raw_os_error()));
+        if let Some(address) = up.address {
+            self.milestone(exchange, Milestone::Refused(address, error.raw_os_error()));
+        }
         let failure = if up.others.is_empty() {
             self.pool.closed(up.backend);
             Some(Failure::io(Side::Backend, FailureKind::Connect, error))
@@ -393,7 +463,9 @@ impl Core {
 
     /// Closes a backend connection, whatever it is doing.
     pub(super) fn drop_upstream(&mut self, key: Key) {
-        let Some(mut up) = self.upstreams.take(key) else { return };
+        let Some(mut up) = self.upstreams.take(key) else {
+            return;
+        };
         up.input.clear(&mut self.gear.blocks);
         up.output.clear(&mut self.gear.blocks);
         if up.stage == UpstreamStage::Idle {
@@ -405,7 +477,9 @@ impl Core {
 
     /// Puts a connection whose exchange ended well back into the pool.
     pub(super) fn keep_upstream(&mut self, key: Key) {
-        let Some(up) = self.upstreams.at_mut(key) else { return };
+        let Some(up) = self.upstreams.at_mut(key) else {
+            return;
+        };
         let backend = up.backend;
         up.exchange = None;
         up.served += 1;
@@ -425,12 +499,18 @@ impl Core {
 
     /// Leaves an idle connection to the other loops of the child.
     fn park_upstream(&mut self, key: Key) {
-        let Some(mut up) = self.upstreams.take(key) else { return };
+        let Some(mut up) = self.upstreams.take(key) else {
+            return;
+        };
         if self.wires.unwatch(up.transport.stream_mut()).is_err() {
             self.pool.closed(up.backend);
             return;
         }
-        let parked = Parked { stream: up.transport.into_stream(), codec: up.codec, served: up.served };
+        let parked = Parked {
+            stream: up.transport.into_stream(),
+            codec: up.codec,
+            served: up.served,
+        };
         self.pool.park(up.backend, parked);
         if self.pool.is_awaited(up.backend) {
             self.wires.wake_siblings();
@@ -454,7 +534,9 @@ impl Core {
     }
 
     fn redial(&mut self, client: Key) {
-        let Some(exchange) = self.clients.at(client).and_then(|c| c.exchange) else { return };
+        let Some(exchange) = self.clients.at(client).and_then(|c| c.exchange) else {
+            return;
+        };
         if let Some(cell) = self.exchanges.get_mut(exchange)
             && cell.dialing == Dialing::Queued
         {
@@ -466,8 +548,12 @@ impl Core {
 
     /// Files the deadline of an idle connection: `ttl` (mod_proxy: unused that long, it is not used again).
     pub(super) fn file_upstream(&mut self, key: Key) {
-        let Some(up) = self.upstreams.at(key) else { return };
-        let (UpstreamStage::Idle, Some(ttl)) = (up.stage, up.backend.pool.ttl) else { return };
+        let Some(up) = self.upstreams.at(key) else {
+            return;
+        };
+        let (UpstreamStage::Idle, Some(ttl)) = (up.stage, up.backend.pool.ttl) else {
+            return;
+        };
         let at = up.since_ms + u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX / 2);
         if let Some(filed) = self.upstreams.filed_mut(key.index) {
             self.timers.file(Kind::Backend, key.index, at, filed);
@@ -476,8 +562,12 @@ impl Core {
 
     /// The timer of a backend connection fired.
     pub(super) fn upstream_due(&mut self, key: Key) {
-        let Some(up) = self.upstreams.at(key) else { return };
-        let (UpstreamStage::Idle, Some(ttl)) = (up.stage, up.backend.pool.ttl) else { return };
+        let Some(up) = self.upstreams.at(key) else {
+            return;
+        };
+        let (UpstreamStage::Idle, Some(ttl)) = (up.stage, up.backend.pool.ttl) else {
+            return;
+        };
         let idle_ms = u128::from(self.gear.now_ms.saturating_sub(up.since_ms));
         if idle_ms >= ttl.as_millis() {
             self.drop_upstream(key);

@@ -79,7 +79,11 @@ impl Party {
     /// For `size` loops.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        Self { order: AtomicU32::new(0), bells: crossbeam::queue::SegQueue::new(), size }
+        Self {
+            order: AtomicU32::new(0),
+            bells: crossbeam::queue::SegQueue::new(),
+            size,
+        }
     }
 
     /// Gives an order to every loop. Orders only get stronger.
@@ -144,15 +148,29 @@ struct Lookups {
 
 impl EventLoop {
     fn new(birth: LoopBirth) -> io::Result<Self> {
-        let LoopBirth { env, me, thread, slots, connections_max, listeners, shared, party, control, accepts_max } =
-            birth;
+        let LoopBirth {
+            env,
+            me,
+            thread,
+            slots,
+            connections_max,
+            listeners,
+            shared,
+            party,
+            control,
+            accepts_max,
+        } = birth;
         let poll = Poll::new()?;
         let bell = Arc::new(Waker::new(poll.registry(), WAKER)?);
         party.bells.push(bell.clone());
         if let Some(control) = &control {
             for (n, fd) in control.fds().enumerate() {
                 let raw = fd.as_raw_fd();
-                poll.registry().register(&mut SourceFd(&raw), Token(CONTROL.0 + n), Interest::READABLE)?;
+                poll.registry().register(
+                    &mut SourceFd(&raw),
+                    Token(CONTROL.0 + n),
+                    Interest::READABLE,
+                )?;
             }
         }
         let resolver = Arc::new(Lookups {
@@ -169,7 +187,14 @@ impl EventLoop {
         let core = Core::new(
             env,
             wires,
-            CoreBirth { me, thread, slots, connections_max, shared, now_us: now.unix_us },
+            CoreBirth {
+                me,
+                thread,
+                slots,
+                connections_max,
+                shared,
+                now_us: now.unix_us,
+            },
         );
         Ok(Self {
             poll,
@@ -189,22 +214,34 @@ impl EventLoop {
         self.gate()?;
         let mut wake_ms = None;
         loop {
-            let timeout = wake_ms.map(|at: u64| Duration::from_millis(at.saturating_sub(self.now_ms())));
+            let timeout =
+                wake_ms.map(|at: u64| Duration::from_millis(at.saturating_sub(self.now_ms())));
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }
             let now = clock::now();
-            self.core.begin_turn(millis(now.instant - self.began), now.unix_us);
+            self.core
+                .begin_turn(millis(now.instant - self.began), now.unix_us);
             let mut is_called = false;
             for event in &events {
                 let closing = event.is_read_closed() || event.is_error();
                 match decode(event.token()) {
                     Source::Client(key) => {
-                        self.core.client_event(key, event.is_readable(), event.is_writable(), closing);
+                        self.core.client_event(
+                            key,
+                            event.is_readable(),
+                            event.is_writable(),
+                            closing,
+                        );
                     }
                     Source::Backend(key) => {
-                        self.core.upstream_event(key, event.is_readable(), event.is_writable(), closing);
+                        self.core.upstream_event(
+                            key,
+                            event.is_readable(),
+                            event.is_writable(),
+                            closing,
+                        );
                     }
                     Source::Listener(index) => self.accept(index),
                     Source::Called => is_called = true,
@@ -235,13 +272,22 @@ impl EventLoop {
             if !self.core.has_room() {
                 return;
             }
-            let Some(listener) = self.listeners.get(index) else { return };
+            let Some(listener) = self.listeners.get(index) else {
+                return;
+            };
             // Nobody there, or a sibling was faster, or the client has left already: an event will tell of the next.
-            let Ok((stream, client)) = socket::accept(listener) else { return };
-            let Ok(local) = stream.local_addr() else { continue };
+            let Ok((stream, client)) = socket::accept(listener) else {
+                return;
+            };
+            let Ok(local) = stream.local_addr() else {
+                continue;
+            };
             let local = SocketAddr::new(local.ip().to_canonical(), local.port());
             let _kept_slow = socket::set_nodelay(stream.as_fd(), true);
-            self.core.accept(Stream::Tcp(mio::net::TcpStream::from_std(stream)), Peers { client, local });
+            self.core.accept(
+                Stream::Tcp(mio::net::TcpStream::from_std(stream)),
+                Peers { client, local },
+            );
         }
     }
 
@@ -270,7 +316,8 @@ impl EventLoop {
         let resolver = self.resolver.clone();
         if let Some(resolver) = resolver.resolver.get() {
             for (backend, answer) in resolver.answers() {
-                self.core.resolved(u32::try_from(backend).unwrap_or(u32::MAX), answer);
+                self.core
+                    .resolved(u32::try_from(backend).unwrap_or(u32::MAX), answer);
             }
         }
         self.core.siblings_called();
@@ -299,7 +346,9 @@ impl Wires for MioWires {
     }
 
     fn connect_unix(&mut self, path: &Path) -> io::Result<Stream> {
-        Ok(Stream::Unix(mio::net::UnixStream::from_std(socket::connect_unix(path)?)))
+        Ok(Stream::Unix(mio::net::UnixStream::from_std(
+            socket::connect_unix(path)?,
+        )))
     }
 
     fn watch(&mut self, stream: &mut Stream, kind: Kind, key: Key) -> io::Result<()> {
@@ -331,7 +380,10 @@ impl Wires for MioWires {
             })?;
             let _only_this_thread_sets_it = lookups.resolver.set(resolver);
         }
-        let resolver = lookups.resolver.get().ok_or_else(|| io::Error::other("the resolver could not be started"))?;
+        let resolver = lookups
+            .resolver
+            .get()
+            .ok_or_else(|| io::Error::other("the resolver could not be started"))?;
         resolver.ask(u64::from(backend), host, port)
     }
 
@@ -375,7 +427,11 @@ fn decode(token: Token) -> Source {
             let generation = u32::try_from(packed >> 32).unwrap_or(0);
             let index = lower & 0x7fff_ffff;
             let key = Key { index, generation };
-            if packed & BACKEND_BIT == 0 { Source::Client(key) } else { Source::Backend(key) }
+            if packed & BACKEND_BIT == 0 {
+                Source::Client(key)
+            } else {
+                Source::Backend(key)
+            }
         }
     }
 }
@@ -390,9 +446,12 @@ mod tests {
 
     #[test]
     fn tokens_keep_kind_index_and_generation_apart() {
-        for (kind, index, generation) in
-            [(Kind::Client, 0, 0), (Kind::Backend, 0, 0), (Kind::Client, 70_000, 3), (Kind::Backend, 1, u32::MAX)]
-        {
+        for (kind, index, generation) in [
+            (Kind::Client, 0, 0),
+            (Kind::Backend, 0, 0),
+            (Kind::Client, 70_000, 3),
+            (Kind::Backend, 1, u32::MAX),
+        ] {
             let key = Key { index, generation };
             match (decode(encode(kind, key)), kind) {
                 (Source::Client(found), Kind::Client) | (Source::Backend(found), Kind::Backend) => {

@@ -15,7 +15,7 @@
 
 use crate::codec::StreamId;
 use crate::http::{RequestHead, ResponseHead, Status};
-use crate::log::Trace;
+use crate::log::{Milestone, Trace};
 use crate::request::{Answer, Failure, Plan, Route, Sent};
 
 use super::dial::Dialing;
@@ -50,10 +50,19 @@ impl Phase {
         matches!(
             (self, next),
             (Self::Receive, Self::Route | Self::Answer | Self::Finish)
-                | (Self::Route, Self::Gather | Self::Dial | Self::Answer | Self::Finish)
+                | (
+                    Self::Route,
+                    Self::Gather | Self::Dial | Self::Answer | Self::Finish
+                )
                 | (Self::Gather, Self::Route | Self::Answer | Self::Finish)
-                | (Self::Dial, Self::Await | Self::Dial | Self::Answer | Self::Finish)
-                | (Self::Await, Self::Relay | Self::Dial | Self::Answer | Self::Finish)
+                | (
+                    Self::Dial,
+                    Self::Await | Self::Dial | Self::Answer | Self::Finish
+                )
+                | (
+                    Self::Await,
+                    Self::Relay | Self::Dial | Self::Answer | Self::Finish
+                )
                 | (Self::Relay, Self::Finish | Self::Answer)
                 | (Self::Answer, Self::Finish)
         )
@@ -97,8 +106,10 @@ pub struct Exchange {
     pub head: Option<Box<RequestHead>>,
     /// The final response head, as the client got it.
     pub reply: Option<Box<ResponseHead>>,
-    /// Its status; 0 before there is one.
+    /// Its status.
     pub status: Option<Status>,
+    /// The status that the backend gave in the present attempt.
+    pub backend_status: Option<Status>,
     /// Where it belongs.
     pub route: Route,
     /// Where it is forwarded.
@@ -109,6 +120,10 @@ pub struct Exchange {
     pub answer: Option<Box<Answer>>,
     /// Gathered content.
     pub content: Vec<u8>,
+    /// Most content to gather, in bytes.
+    pub gather_max: usize,
+    /// A client that waits with its content was told to go on.
+    pub has_said_continue: bool,
     /// How far the search for a connection is.
     pub dialing: Dialing,
     /// Something went wrong while the exchange was not looked at.
@@ -153,7 +168,10 @@ pub struct Count {
 impl Exchange {
     /// Makes the cell ready for its next tenant. Heads were taken out before.
     pub fn reset(&mut self) {
-        debug_assert!(self.upstream.is_none() && !self.has_plan, "books were closed");
+        debug_assert!(
+            self.upstream.is_none() && !self.has_plan,
+            "books were closed"
+        );
         self.phase = Phase::Receive;
         self.client = None;
         self.request = Half::Open;
@@ -162,6 +180,9 @@ impl Exchange {
         self.has_sent_end = false;
         self.awaits_continue = false;
         self.status = None;
+        self.backend_status = None;
+        self.gather_max = 0;
+        self.has_said_continue = false;
         self.route.clear();
         self.plan.clear();
         self.answer = None;
@@ -175,9 +196,18 @@ impl Exchange {
         self.is_cut = false;
     }
 
+    /// Notes when a milestone was reached.
+    pub fn mark(&mut self, milestone: Milestone, now_us: u64) {
+        self.trace.mark(milestone, now_us);
+    }
+
     /// Goes to another phase.
     pub fn enter(&mut self, next: Phase, now_ms: u64) {
-        debug_assert!(self.phase.may_become(next), "no arrow from {:?} to {next:?}", self.phase);
+        debug_assert!(
+            self.phase.may_become(next),
+            "no arrow from {:?} to {next:?}",
+            self.phase
+        );
         self.phase = next;
         self.count.phase_ms = now_ms;
     }

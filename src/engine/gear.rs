@@ -4,8 +4,7 @@ use crate::buf::Blocks;
 use crate::codec::StreamId;
 use crate::http::head::Shelf;
 use crate::http::{RequestHead, ResponseHead};
-use crate::request::route::DirCache;
-use crate::request::{Env, Me};
+use crate::request::{DirCache, Env, Me};
 
 /// The tools of one loop.
 pub struct Gear {
@@ -19,6 +18,8 @@ pub struct Gear {
     pub requests: Shelf<RequestHead>,
     /// Unused response heads.
     pub responses: Shelf<ResponseHead>,
+    /// Stands for the head of a request that never had one.
+    pub blank: Box<RequestHead>,
     /// Merged sections.
     pub cache: DirCache,
     /// Streams that a codec just announced.
@@ -40,7 +41,8 @@ impl Gear {
             blocks: Blocks::new(),
             requests: Shelf::new(),
             responses: Shelf::new(),
-            cache: DirCache::default(),
+            blank: Box::default(),
+            cache: DirCache::new(),
             news: Vec::new(),
             now_ms: 0,
             now_us: 0,

@@ -49,7 +49,9 @@ pub struct Parked {
 
 impl std::fmt::Debug for Parked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parked").field("served", &self.served).finish_non_exhaustive()
+        f.debug_struct("Parked")
+            .field("served", &self.served)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,14 +60,18 @@ impl Shared {
     #[must_use]
     pub fn new(backends: usize, loops: u32, max_default: u32) -> Self {
         Self {
-            backends: std::iter::repeat_with(SharedBackend::default).take(backends).collect(),
+            backends: std::iter::repeat_with(SharedBackend::default)
+                .take(backends)
+                .collect(),
             loops,
             max_default: max_default.max(1),
         }
     }
 
     fn of(&self, backend: &Backend) -> &SharedBackend {
-        self.backends.get(backend.index as usize).expect("backends are numbered densely")
+        self.backends
+            .get(backend.index as usize)
+            .expect("backends are numbered densely")
     }
 }
 
@@ -116,9 +122,21 @@ impl Pool {
                 return Offer::Parked(parked);
             }
         }
-        let max = if backend.pool.max == 0 { self.shared.max_default } else { backend.pool.max };
-        let opened = shared.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < max).then_some(n + 1));
-        if opened.is_ok() { Offer::Open } else { Offer::Full }
+        let max = if backend.pool.max == 0 {
+            self.shared.max_default
+        } else {
+            backend.pool.max
+        };
+        let opened = shared
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                (n < max).then_some(n + 1)
+            });
+        if opened.is_ok() {
+            Offer::Open
+        } else {
+            Offer::Full
+        }
     }
 
     /// The oldest idle connection of a full pool, to be closed so that a fresh one may be opened.
@@ -133,7 +151,10 @@ impl Pool {
     pub fn prefers_parking(&self, backend: &Backend) -> bool {
         self.shared.loops > 1
             && (self.shared.of(backend).waiting.load(Ordering::Relaxed) > 0
-                || self.idle.get(backend.index as usize).is_some_and(|list| !list.is_empty()))
+                || self
+                    .idle
+                    .get(backend.index as usize)
+                    .is_some_and(|list| !list.is_empty()))
     }
 
     /// Leaves a connection to the other loops.
@@ -166,7 +187,10 @@ impl Pool {
 
     /// A client's exchange waits for a connection to `backend`.
     pub fn wait(&mut self, backend: &Backend, client: Key) {
-        self.shared.of(backend).waiting.fetch_add(1, Ordering::Relaxed);
+        self.shared
+            .of(backend)
+            .waiting
+            .fetch_add(1, Ordering::Relaxed);
         self.waiting_of(backend).push_back(client);
     }
 
@@ -176,13 +200,19 @@ impl Pool {
         let before = list.len();
         list.retain(|&waiting| waiting != client);
         let gone = u32::try_from(before - list.len()).unwrap_or(0);
-        self.shared.of(backend).waiting.fetch_sub(gone, Ordering::Relaxed);
+        self.shared
+            .of(backend)
+            .waiting
+            .fetch_sub(gone, Ordering::Relaxed);
     }
 
     /// The client that has waited longest in this loop, now that a connection may be free.
     pub fn next_waiting(&mut self, backend: &Backend) -> Option<Key> {
         let client = self.waiting_of(backend).pop_front()?;
-        self.shared.of(backend).waiting.fetch_sub(1, Ordering::Relaxed);
+        self.shared
+            .of(backend)
+            .waiting
+            .fetch_sub(1, Ordering::Relaxed);
         Some(client)
     }
 
@@ -198,7 +228,8 @@ impl Pool {
         let lists = self.waiting.iter_mut().zip(&shared.backends);
         lists
             .flat_map(|(list, of)| {
-                of.waiting.fetch_sub(u32::try_from(list.len()).unwrap_or(0), Ordering::Relaxed);
+                of.waiting
+                    .fetch_sub(u32::try_from(list.len()).unwrap_or(0), Ordering::Relaxed);
                 list.drain(..)
             })
             .collect()
@@ -211,10 +242,14 @@ impl Pool {
     }
 
     fn idle_of(&mut self, backend: &Backend) -> &mut Vec<Key> {
-        self.idle.get_mut(backend.index as usize).expect("backends are numbered densely")
+        self.idle
+            .get_mut(backend.index as usize)
+            .expect("backends are numbered densely")
     }
 
     fn waiting_of(&mut self, backend: &Backend) -> &mut VecDeque<Key> {
-        self.waiting.get_mut(backend.index as usize).expect("backends are numbered densely")
+        self.waiting
+            .get_mut(backend.index as usize)
+            .expect("backends are numbered densely")
     }
 }

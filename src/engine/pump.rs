@@ -45,7 +45,10 @@ pub fn fill_client(client: &mut Client, gear: &mut Gear) -> Result<bool, Failure
         Ok(Fill::NotNow) => Ok(false),
         Ok(Fill::Closed) => {
             client.is_at_eof = true;
-            client.codec.eof().map_err(|error| Failure::codec(Side::Client, error))?;
+            client
+                .codec
+                .eof()
+                .map_err(|error| Failure::codec(Side::Client, error))?;
             Ok(true)
         }
         Err(error) => Err(Failure::io(Side::Client, FailureKind::Closed, &error)),
@@ -53,11 +56,18 @@ pub fn fill_client(client: &mut Client, gear: &mut Gear) -> Result<bool, Failure
 }
 
 /// Reads from the backend likewise.
-pub fn fill_upstream(upstream: &mut Upstream, exchange: &mut Exchange, gear: &mut Gear) -> Result<bool, Failure> {
+pub fn fill_upstream(
+    upstream: &mut Upstream,
+    exchange: &mut Exchange,
+    gear: &mut Gear,
+) -> Result<bool, Failure> {
     if upstream.is_at_eof {
         return Ok(false);
     }
-    match upstream.transport.fill(&mut upstream.input, &mut gear.blocks) {
+    match upstream
+        .transport
+        .fill(&mut upstream.input, &mut gear.blocks)
+    {
         Ok(Fill::Bytes(n)) => {
             exchange.count.backend_in += n as u64;
             exchange.count.backend_ms = gear.now_ms;
@@ -66,7 +76,10 @@ pub fn fill_upstream(upstream: &mut Upstream, exchange: &mut Exchange, gear: &mu
         Ok(Fill::NotNow) => Ok(false),
         Ok(Fill::Closed) => {
             upstream.is_at_eof = true;
-            upstream.codec.eof().map_err(|error| Failure::codec(Side::Backend, error))?;
+            upstream
+                .codec
+                .eof()
+                .map_err(|error| Failure::codec(Side::Backend, error))?;
             Ok(true)
         }
         Err(error) => Err(Failure::io(Side::Backend, FailureKind::Closed, &error)),
@@ -83,9 +96,17 @@ pub fn request(
 ) -> Result<Pumped, Failure> {
     let mut budget = BUDGET;
     while exchange.request == Half::Open && !exchange.awaits_continue {
-        if upstream.codec.room(exchange.upstream_stream, &upstream.output) == 0 {
+        if upstream
+            .codec
+            .room(exchange.upstream_stream, &upstream.output)
+            == 0
+        {
             flush_upstream(upstream, gear)?;
-            if upstream.codec.room(exchange.upstream_stream, &upstream.output) == 0 {
+            if upstream
+                .codec
+                .room(exchange.upstream_stream, &upstream.output)
+                == 0
+            {
                 return Ok(Pumped::Stuck);
             }
         }
@@ -97,7 +118,10 @@ pub fn request(
             .codec
             .pull(exchange.stream, &mut client.input, &mut gear.requests)
             .map_err(|error| Failure::codec(Side::Client, error))?;
-        let mut outlet = Outlet { output: &mut upstream.output, blocks: &mut gear.blocks };
+        let mut outlet = Outlet {
+            output: &mut upstream.output,
+            blocks: &mut gear.blocks,
+        };
         let queued = outlet.output.len();
         let is_dry = match part {
             None => true,
@@ -112,7 +136,12 @@ pub fn request(
                     ));
                 }
                 exchange.sent = Sent::Content;
-                push(upstream.codec.as_mut(), exchange, &Part::Data(bytes), &mut outlet)?;
+                push(
+                    upstream.codec.as_mut(),
+                    exchange,
+                    &Part::Data(bytes),
+                    &mut outlet,
+                )?;
                 false
             }
             Some(Part::End) => {
@@ -124,13 +153,18 @@ pub fn request(
             // Request trailers are never forwarded, as in httpd; notes and interims don't exist here.
             Some(Part::Trailers(_) | Part::Note(_) | Part::Interim(_) | Part::Head(_)) => false,
         };
-        exchange.count.backend_out += (upstream.output.len() - queued.min(upstream.output.len())) as u64;
+        exchange.count.backend_out +=
+            (upstream.output.len() - queued.min(upstream.output.len())) as u64;
         exchange.count.bytes_in += (waiting - client.input.len().min(waiting)) as u64;
         if is_dry && !fill_client(client, gear)? {
             return Ok(Pumped::Stuck);
         }
     }
-    Ok(if exchange.request == Half::Done { Pumped::Ended } else { Pumped::Stuck })
+    Ok(if exchange.request == Half::Done {
+        Pumped::Ended
+    } else {
+        Pumped::Stuck
+    })
 }
 
 /// Encodes one part for the backend. A message that can't be expressed is the client's or ours, not the backend's.
@@ -140,11 +174,13 @@ pub fn push(
     part: &Part<'_, Request>,
     outlet: &mut Outlet<'_>,
 ) -> Result<(), Failure> {
-    codec.push(exchange.upstream_stream, part, outlet).map_err(|error| {
-        let mut failure = Failure::codec(Side::Client, error);
-        failure.kind = FailureKind::Unsendable;
-        failure
-    })
+    codec
+        .push(exchange.upstream_stream, part, outlet)
+        .map_err(|error| {
+            let mut failure = Failure::codec(Side::Client, error);
+            failure.kind = FailureKind::Unsendable;
+            failure
+        })
 }
 
 /// Moves response parts towards the client. Heads are handed out: the caller edits them and pushes them itself.
@@ -167,9 +203,16 @@ pub fn response(
         }
         let part = upstream
             .codec
-            .pull(exchange.upstream_stream, &mut upstream.input, &mut gear.responses)
+            .pull(
+                exchange.upstream_stream,
+                &mut upstream.input,
+                &mut gear.responses,
+            )
             .map_err(|error| Failure::codec(Side::Backend, error))?;
-        let mut outlet = Outlet { output: &mut client.output, blocks: &mut gear.blocks };
+        let mut outlet = Outlet {
+            output: &mut client.output,
+            blocks: &mut gear.blocks,
+        };
         let queued = outlet.output.len();
         let is_dry = match part {
             None => true,
@@ -178,11 +221,21 @@ pub fn response(
             Some(Part::Data(bytes)) => {
                 budget = budget.saturating_sub(bytes.len());
                 exchange.count.content_out += bytes.len() as u64;
-                push_client(client.codec.as_mut(), exchange, &Part::Data(bytes), &mut outlet)?;
+                push_client(
+                    client.codec.as_mut(),
+                    exchange,
+                    &Part::Data(bytes),
+                    &mut outlet,
+                )?;
                 false
             }
             Some(Part::Trailers(fields)) => {
-                push_client(client.codec.as_mut(), exchange, &Part::Trailers(fields), &mut outlet)?;
+                push_client(
+                    client.codec.as_mut(),
+                    exchange,
+                    &Part::Trailers(fields),
+                    &mut outlet,
+                )?;
                 false
             }
             Some(Part::End) => {

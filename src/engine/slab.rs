@@ -30,7 +30,11 @@ impl<T> Slab<T> {
     /// A table without cells.
     #[must_use]
     pub const fn new() -> Self {
-        Self { cells: Vec::new(), free: Vec::new(), live: 0 }
+        Self {
+            cells: Vec::new(),
+            free: Vec::new(),
+            live: 0,
+        }
     }
 
     /// Takes a cell: a freed one as it was left, or a new one.
@@ -38,17 +42,33 @@ impl<T> Slab<T> {
         self.live += 1;
         let index = self.free.pop().unwrap_or_else(|| {
             let index = u32::try_from(self.cells.len()).expect("fewer than 2^32 connections");
-            self.cells.push(Cell { value: make(), generation: 0, is_live: false, filed: None });
+            self.cells.push(Cell {
+                value: make(),
+                generation: 0,
+                is_live: false,
+                filed: None,
+            });
             index
         });
-        let cell = self.cells.get_mut(index as usize).expect("free indices name cells");
+        let cell = self
+            .cells
+            .get_mut(index as usize)
+            .expect("free indices name cells");
         cell.is_live = true;
-        (Key { index, generation: cell.generation }, &mut cell.value)
+        (
+            Key {
+                index,
+                generation: cell.generation,
+            },
+            &mut cell.value,
+        )
     }
 
     /// Gives a cell back. Its value stays for the next tenant.
     pub fn release(&mut self, key: Key) {
-        let Some(cell) = self.cells.get_mut(key.index as usize) else { return };
+        let Some(cell) = self.cells.get_mut(key.index as usize) else {
+            return;
+        };
         if cell.is_live && cell.generation == key.generation {
             cell.is_live = false;
             cell.generation = cell.generation.wrapping_add(1);
@@ -74,12 +94,17 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn tenant(&self, index: u32) -> Option<Key> {
         let cell = self.cells.get(index as usize)?;
-        cell.is_live.then_some(Key { index, generation: cell.generation })
+        cell.is_live.then_some(Key {
+            index,
+            generation: cell.generation,
+        })
     }
 
     /// When the cell's timer entry fires.
     pub fn filed_mut(&mut self, index: u32) -> Option<&mut Option<u64>> {
-        self.cells.get_mut(index as usize).map(|cell| &mut cell.filed)
+        self.cells
+            .get_mut(index as usize)
+            .map(|cell| &mut cell.filed)
     }
 
     /// How many tenants there are.
@@ -97,7 +122,9 @@ impl<T> Slab<T> {
     /// The keys of all tenants, for the rare walks over everything.
     #[must_use]
     pub fn keys(&self) -> Vec<Key> {
-        (0..u32::try_from(self.cells.len()).unwrap_or(u32::MAX)).filter_map(|index| self.tenant(index)).collect()
+        (0..u32::try_from(self.cells.len()).unwrap_or(u32::MAX))
+            .filter_map(|index| self.tenant(index))
+            .collect()
     }
 }
 
@@ -147,7 +174,10 @@ mod tests {
         slab.release(first);
         slab.release(first);
         let (second, value) = slab.acquire(String::new);
-        assert_eq!((second.index, value.as_str()), (first.index, "kept allocation"));
+        assert_eq!(
+            (second.index, value.as_str()),
+            (first.index, "kept allocation")
+        );
         assert!(slab.get(first).is_none() && slab.get_mut(first).is_none());
         assert_eq!((slab.len(), slab.tenant(0)), (1, Some(second)));
     }

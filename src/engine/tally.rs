@@ -13,12 +13,27 @@ pub struct Tally {
     process: u32,
     slots: SlotRange,
     is_extended: bool,
+    /// Connections, idle ones and exchanges as last published.
+    published: [usize; 3],
 }
 
 impl Tally {
     /// Marks the loop's slots as ready. `share` are the slots that belong to it.
-    pub fn new(board: &'static Board, process: u32, slots: SlotRange, thread: u32, pid: u32, now_us: u64) -> Self {
-        let tally = Self { board, process, slots, is_extended: board.global().is_extended() };
+    pub fn new(
+        board: &'static Board,
+        process: u32,
+        slots: SlotRange,
+        thread: u32,
+        pid: u32,
+        now_us: u64,
+    ) -> Self {
+        let tally = Self {
+            board,
+            process,
+            slots,
+            is_extended: board.global().is_extended(),
+            published: [0; 3],
+        };
         let mut probe = tally.slots.clone();
         let generation = tally.process().generation.load(Relaxed);
         while let Some(slot) = probe.take() {
@@ -47,7 +62,14 @@ impl Tally {
     }
 
     /// The head has arrived: the slot shows it.
-    pub fn working(&self, slot: u32, request_line: &[u8], vhost: &[u8], protocol: &[u8], now_us: u64) {
+    pub fn working(
+        &self,
+        slot: u32,
+        request_line: &[u8],
+        vhost: &[u8],
+        protocol: &[u8],
+        now_us: u64,
+    ) {
         let score = self.slot(slot);
         score.set_status(Status::Write, now_us);
         if self.is_extended {
@@ -80,24 +102,30 @@ impl Tally {
     /// Counts an accepted connection.
     pub fn accepted(&self) {
         self.process().accepted.fetch_add(1, Relaxed);
-        self.process().connections.fetch_add(1, Relaxed);
     }
 
-    /// Counts a connection that is gone.
-    pub fn closed(&self) {
-        self.process().connections.fetch_sub(1, Relaxed);
-    }
-
-    /// Says how many requests are in flight and how many connections only wait, once a turn.
-    pub fn gauge(&self, idle_delta: i64) {
-        if idle_delta != 0 {
-            let word = &self.process().keep_alive;
-            if idle_delta > 0 {
-                word.fetch_add(idle_delta.unsigned_abs() as _, Relaxed);
-            } else {
-                word.fetch_sub(idle_delta.unsigned_abs() as _, Relaxed);
-            }
+    /// Says how many client connections are open and how many of them are in an exchange, once a turn. Several loops
+    /// may share the record, so each adds what changed in it.
+    pub fn publish(&mut self, connections: usize, exchanges: usize) {
+        let now = [
+            connections,
+            connections.saturating_sub(exchanges),
+            exchanges,
+        ];
+        if now == self.published {
+            return;
         }
+        let process = self.board.process(self.process);
+        let words = [
+            &process.connections,
+            &process.keepalive,
+            &process.slots_taken,
+        ];
+        for ((word, now), before) in words.into_iter().zip(now).zip(self.published) {
+            // Wrapping on purpose: adding the difference modulo 2^32 also subtracts.
+            word.fetch_add(word32(now).wrapping_sub(word32(before)), Relaxed);
+        }
+        self.published = now;
     }
 
     /// Whether every slot is taken.
@@ -119,8 +147,16 @@ impl Tally {
     }
 }
 
+/// The low 32 bits of a count; a loop never has more connections.
+fn word32(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 impl std::fmt::Debug for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tally").field("process", &self.process).field("slots", &self.slots).finish_non_exhaustive()
+        f.debug_struct("Tally")
+            .field("process", &self.process)
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
     }
 }

@@ -29,7 +29,9 @@ impl Timers {
     /// No entries.
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: BTreeSet::new() }
+        Self {
+            entries: BTreeSet::new(),
+        }
     }
 
     /// Makes sure that the cell is looked at by `at`. `filed` is the cell's own memory of its entry.

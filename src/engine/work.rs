@@ -5,8 +5,11 @@
 
 use crate::buf::Outlet;
 use crate::http::{ContentSize, Part, ResponseHead, Status};
-use crate::request::verdict::Verdict;
-use crate::request::{Answer, Ask, Failure, FailureKind, Outcome, Sent, Side, route};
+use crate::log::Milestone as Mark;
+use crate::request::{
+    Answer, Ask, Failure, FailureKind, Handler, Milestone, Outcome, Plan, Sent, Side, Verdict,
+    errordoc, route,
+};
 
 use super::client::{Client, Stage};
 use super::core::Core;
@@ -31,10 +34,14 @@ impl Core {
     /// Does everything that can be done for a client now.
     pub(super) fn work(&mut self, key: Key) {
         loop {
-            let Some(client) = self.clients.at(key) else { return };
+            let Some(client) = self.clients.at(key) else {
+                return;
+            };
             let step = match (client.stage, client.exchange) {
                 (Stage::Closing | Stage::Lingering, _) => self.close(key),
-                (Stage::Fresh | Stage::Idle | Stage::Busy, Some(exchange)) => self.drive(key, exchange),
+                (Stage::Fresh | Stage::Idle | Stage::Busy, Some(exchange)) => {
+                    self.drive(key, exchange)
+                }
                 (Stage::Fresh | Stage::Idle | Stage::Busy, None) => self.await_request(key),
             };
             match step {
@@ -51,10 +58,16 @@ impl Core {
     fn await_request(&mut self, key: Key) -> Step {
         loop {
             let Self { clients, gear, .. } = self;
-            let Some(client) = clients.at_mut(key) else { return Step::Gone };
+            let Some(client) = clients.at_mut(key) else {
+                return Step::Gone;
+            };
             if client.has_input() {
                 gear.news.clear();
-                if client.codec.absorb(&mut client.input, &mut gear.news).is_err() {
+                if client
+                    .codec
+                    .absorb(&mut client.input, &mut gear.news)
+                    .is_err()
+                {
                     return self.drop_client(key);
                 }
                 if let Some(stream) = gear.news.pop() {
@@ -75,9 +88,23 @@ impl Core {
 
     /// Opens the books of a new exchange, when there is a slot for it.
     fn begin(&mut self, key: Key, stream: crate::codec::StreamId) -> Step {
-        let Self { clients, exchanges, tally, gear, starved, books, .. } = self;
-        let Some(client) = clients.at_mut(key) else { return Step::Gone };
-        let Some(slot) = tally.begin(books.client_text(&client.peers), client.served == 0, gear.now_us) else {
+        let Self {
+            clients,
+            exchanges,
+            tally,
+            gear,
+            starved,
+            books,
+            ..
+        } = self;
+        let Some(client) = clients.at_mut(key) else {
+            return Step::Gone;
+        };
+        let Some(slot) = tally.begin(
+            books.client_text(&client.peers),
+            client.served == 0,
+            gear.now_us,
+        ) else {
             if !starved.contains(&key) {
                 starved.push_back(key);
             }
@@ -91,7 +118,7 @@ impl Core {
         cell.count.began_us = gear.now_us;
         cell.count.phase_ms = gear.now_ms;
         cell.count.keepalives = client.served;
-        cell.trace.start(gear.now_us);
+        cell.mark(Mark::Accepted, gear.now_us);
         let received = client.input.len() as u64;
         client.exchange = Some(exchange);
         client.served = client.served.saturating_add(1);
@@ -102,7 +129,9 @@ impl Core {
 
     /// One step of an exchange.
     fn drive(&mut self, key: Key, exchange: Key) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else { return self.drop_client(key) };
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return self.drop_client(key);
+        };
         let result = match cell.pending.take() {
             Some(failure) => Err(failure),
             None => match cell.phase {
@@ -120,7 +149,12 @@ impl Core {
 
     /// *Receive*: until the head is complete.
     fn receive(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
@@ -144,23 +178,32 @@ impl Core {
 
     /// *Route*: where the request belongs, and what the handler decides.
     fn decide(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, tally, books, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            tally,
+            books,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
         let verdict = match locate(cell, client, gear) {
             Ok(()) => {
                 if let (Some(slot), Some(head)) = (cell.slot, cell.head.as_deref()) {
-                    let vhost = cell.route.site.map(|site| site.vhost_text.as_bytes()).unwrap_or_default();
                     let protocol = head.version.as_str().as_bytes();
-                    tally.working(slot, books.request_line(head), vhost, protocol, gear.now_us);
+                    let (line, vhost) = books.scoreboard_texts(head, cell.route.site);
+                    tally.working(slot, line, vhost, protocol, gear.now_us);
                 }
                 start(cell, client, gear)
             }
             Err(answer) => Verdict::Answer(answer),
         };
         let keeps = cell.route.site.is_none_or(|site| {
-            site.keep_alive && (site.max_keep_alive_requests == 0 || client.served < site.max_keep_alive_requests)
+            site.keep_alive
+                && (site.max_keep_alive_requests == 0
+                    || client.served <= site.max_keep_alive_requests)
         });
         if !keeps || gear.is_draining {
             client.codec.close_after_response();
@@ -170,7 +213,9 @@ impl Core {
 
     /// Goes where a verdict points.
     fn obey(&mut self, exchange: Key, verdict: Verdict) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else { return Step::Gone };
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return Step::Gone;
+        };
         let now_ms = self.gear.now_ms;
         match verdict {
             Verdict::Forward => {
@@ -189,7 +234,10 @@ impl Core {
                 cell.enter(Phase::Gather, now_ms);
             }
             Verdict::Decline => {
-                cell.answer = Some(Box::new(Answer::error(Status::NOT_FOUND, cell.route.site, cell.head.as_deref())));
+                cell.answer = cell
+                    .client
+                    .and_then(|key| self.clients.at(key))
+                    .map(|client| Answer::error(&ask(cell, client, &self.gear), Status::NOT_FOUND));
                 cell.enter(Phase::Answer, now_ms);
             }
         }
@@ -198,11 +246,21 @@ impl Core {
 
     /// *Gather*: holds the whole content, up to the handler's limit, then asks the handler again.
     fn gather(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
-        if cell.head.as_deref().is_some_and(|head| head.expects_continue) && !cell.has_said_continue {
+        if cell
+            .head
+            .as_deref()
+            .is_some_and(|head| head.expects_continue)
+            && !cell.has_said_continue
+        {
             cell.has_said_continue = true;
             say_continue(cell, client, gear)?;
         }
@@ -214,7 +272,11 @@ impl Core {
             match part {
                 Some(Part::Data(bytes)) => {
                     if cell.content.len() + bytes.len() > cell.gather_max {
-                        return Err(Failure::new(Side::Client, FailureKind::TooLarge, "the form is too large"));
+                        return Err(Failure::new(
+                            Side::Client,
+                            FailureKind::TooLarge,
+                            "the form is too large",
+                        ));
                     }
                     cell.content.extend_from_slice(bytes);
                 }
@@ -234,21 +296,34 @@ impl Core {
 
     /// *Await* and *Relay*: moves parts both ways.
     fn relay(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, upstreams, gear, again, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            upstreams,
+            gear,
+            again,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
         let Some(upstream) = cell.upstream.and_then(|up| upstreams.at_mut(up)) else {
-            return Err(Failure::new(Side::Backend, FailureKind::Closed, "the backend connection is gone"));
+            return Err(Failure::new(
+                Side::Backend,
+                FailureKind::Closed,
+                "the backend connection is gone",
+            ));
         };
-        let content_max = cell.route.site.map_or(0, |site| site.limit_body_bytes);
-        let content_max = if content_max == 0 { u64::MAX } else { content_max };
-        let uploaded = pump::request(cell, client, upstream, gear, content_max);
-        let uploaded = match uploaded.and_then(|pumped| pump::flush_upstream(upstream, gear).map(|()| pumped)) {
-            Ok(pumped) => Ok(pumped),
-            // A backend may answer early and close. What it said counts more than that it did not listen.
-            Err(failure) if failure.side == Side::Backend => Err(failure),
-            Err(failure) => return Err(failure),
+        let content_max = cell
+            .route
+            .dir()
+            .map_or(u64::MAX, |dir| dir.limit_body_bytes);
+        let uploaded = pump::request(cell, client, upstream, gear, content_max)
+            .and_then(|pumped| pump::flush_upstream(upstream, gear).map(|()| pumped));
+        // A backend may answer early and close: what it said counts more than that it did not listen.
+        let uploaded = match uploaded {
+            Err(failure) if failure.side != Side::Backend => return Err(failure),
+            other => other,
         };
         match pump::response(cell, client, upstream, gear) {
             Ok(Pumped::Head(head)) => self.head_arrived(key, exchange, head),
@@ -274,8 +349,19 @@ impl Core {
     }
 
     /// The backend's final head: edited by the handler, then the client's.
-    fn head_arrived(&mut self, key: Key, exchange: Key, mut head: Box<ResponseHead>) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, .. } = self;
+    fn head_arrived(
+        &mut self,
+        key: Key,
+        exchange: Key,
+        mut head: Box<ResponseHead>,
+    ) -> Result<Step, Failure> {
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            books,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
@@ -288,15 +374,19 @@ impl Core {
         }
         cell.backend_status = Some(head.status);
         cell.count.first_byte_us = gear.now_us;
-        cell.trace.first_byte(gear.now_us);
+        cell.mark(Mark::FirstByte, gear.now_us);
         if let Some(answer) = rewrite(cell, client, gear, &mut head) {
             gear.responses.put(head);
             self.release_plan(key, exchange, None);
             return Ok(self.obey(exchange, Verdict::Answer(answer)));
         }
         cell.status = Some(head.status);
+        books.stamp(&mut head, cell.route.site, gear.now_us);
         let part = Part::Head(head);
-        let mut outlet = Outlet { output: &mut client.output, blocks: &mut gear.blocks };
+        let mut outlet = Outlet {
+            output: &mut client.output,
+            blocks: &mut gear.blocks,
+        };
         let queued = outlet.output.len();
         pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet)?;
         cell.count.bytes_out += (client.output.len() - queued) as u64;
@@ -308,8 +398,18 @@ impl Core {
     }
 
     /// An interim head: opens the way for content that waited for it, and is passed on.
-    fn interim_arrived(&mut self, key: Key, exchange: Key, head: Box<ResponseHead>) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, .. } = self;
+    fn interim_arrived(
+        &mut self,
+        key: Key,
+        exchange: Key,
+        head: Box<ResponseHead>,
+    ) -> Result<Step, Failure> {
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
@@ -317,7 +417,10 @@ impl Core {
             cell.awaits_continue = false;
         }
         let part = Part::Interim(head);
-        let mut outlet = Outlet { output: &mut client.output, blocks: &mut gear.blocks };
+        let mut outlet = Outlet {
+            output: &mut client.output,
+            blocks: &mut gear.blocks,
+        };
         pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet)?;
         if let Part::Interim(head) = part {
             gear.responses.put(head);
@@ -327,11 +430,20 @@ impl Core {
 
     /// *Answer*: says what a handler or a failure decided.
     fn answer(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self { clients, exchanges, gear, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            books,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
-        let Some(answer) = cell.answer.take() else { return Ok(Step::Wait) };
+        let Some(answer) = cell.answer.take() else {
+            return Ok(Step::Wait);
+        };
+        let answer = errordoc::apply(&ask(cell, client, gear), answer);
         // What of the content is here already is taken, so that the connection can stay open; the rest is not
         // waited for.
         drain_arrived(cell, client, gear);
@@ -340,22 +452,37 @@ impl Core {
         }
         let mut head = gear.responses.take();
         head.status = answer.status;
-        answer.fields.iter().for_each(|(_, name, value)| head.fields.push(name, value));
-        self.books.stamp(&mut head, cell.route.site, gear);
+        head.reason.extend_from_slice(answer.reason.as_bytes());
+        answer
+            .fields
+            .iter()
+            .for_each(|(_, name, value)| head.fields.push(name, value));
+        books.stamp(&mut head, Some(ask(cell, client, gear).site()), gear.now_us);
         head.content = ContentSize::Length(answer.body.len() as u64);
         cell.status = Some(answer.status);
         if cell.count.first_byte_us == 0 {
             cell.count.first_byte_us = gear.now_us;
         }
-        let is_head = cell.head.as_deref().is_some_and(|head| head.method == crate::http::Method::Head);
+        let is_head = cell
+            .head
+            .as_deref()
+            .is_some_and(|head| head.method == crate::http::Method::Head);
         let has_content = !is_head && !answer.status.forbids_content() && !answer.body.is_empty();
-        let mut outlet = Outlet { output: &mut client.output, blocks: &mut gear.blocks };
+        let mut outlet = Outlet {
+            output: &mut client.output,
+            blocks: &mut gear.blocks,
+        };
         let queued = outlet.output.len();
         let part = Part::Head(head);
         let mut pushed = pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet);
         if has_content && pushed.is_ok() {
             cell.count.content_out = answer.body.len() as u64;
-            pushed = pump::push_client(client.codec.as_mut(), cell, &Part::Data(&answer.body), &mut outlet);
+            pushed = pump::push_client(
+                client.codec.as_mut(),
+                cell,
+                &Part::Data(&answer.body),
+                &mut outlet,
+            );
         }
         if pushed.is_ok() {
             pushed = pump::push_client(client.codec.as_mut(), cell, &Part::End, &mut outlet);
@@ -372,7 +499,9 @@ impl Core {
 
     /// Deals with a failure: another plan, an answer, or the end of the connection.
     fn fail(&mut self, key: Key, exchange: Key, mut failure: Failure) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else { return self.drop_client(key) };
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return self.drop_client(key);
+        };
         if let Some(backend) = cell.plan.backend
             && cell.dialing == Dialing::Queued
         {
@@ -380,18 +509,33 @@ impl Core {
         }
         failure.sent = cell.sent;
         failure.has_response = cell.backend_status.is_some();
-        failure.reused = cell.upstream.and_then(|up| self.upstreams.at(up)).is_some_and(|up| up.served > 0);
-        self.books.log_failure(&self.gear, self.clients.at(key), cell, &failure);
+        failure.reused = cell
+            .upstream
+            .and_then(|up| self.upstreams.at(up))
+            .is_some_and(|up| up.served > 0);
+        if let Some(client) = self.clients.at(key) {
+            self.books
+                .log_failure(&ask(cell, client, &self.gear), cell, &failure);
+        }
         let has_begun = cell.reply.is_some();
         if failure.side == Side::Client || has_begun || !cell.has_plan {
             let answer = self.last_word(key, exchange, &failure, has_begun);
             self.release_plan(key, exchange, Some(failure));
             return self.end_badly(exchange, answer);
         }
-        if let Some(up) = self.exchanges.get_mut(exchange).and_then(|cell| cell.upstream.take()) {
+        if let Some(up) = self
+            .exchanges
+            .get_mut(exchange)
+            .and_then(|cell| cell.upstream.take())
+        {
             self.drop_upstream(up);
         }
-        let Self { clients, exchanges, gear, .. } = self;
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            ..
+        } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Step::Gone;
         };
@@ -405,7 +549,13 @@ impl Core {
     }
 
     /// What the client is told about a failure that no handler may mend; `None` when it can't be told anything.
-    fn last_word(&mut self, key: Key, exchange: Key, failure: &Failure, has_begun: bool) -> Option<Box<Answer>> {
+    fn last_word(
+        &mut self,
+        key: Key,
+        exchange: Key,
+        failure: &Failure,
+        has_begun: bool,
+    ) -> Option<Box<Answer>> {
         let is_deaf = failure.side == Side::Client && failure.kind == FailureKind::Closed;
         let client = self.clients.at_mut(key)?;
         client.codec.close_after_response();
@@ -413,13 +563,15 @@ impl Core {
             return None;
         }
         let cell = self.exchanges.get(exchange)?;
-        let mut answer = Answer::error(failure.status(), cell.route.site, cell.head.as_deref());
+        let mut answer = failure.answer(&ask(cell, client, &self.gear));
         answer.close = true;
-        Some(Box::new(answer))
+        Some(answer)
     }
 
     fn end_badly(&mut self, exchange: Key, answer: Option<Box<Answer>>) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else { return Step::Gone };
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return Step::Gone;
+        };
         let now_ms = self.gear.now_ms;
         if answer.is_some() {
             cell.answer = answer;
@@ -433,8 +585,16 @@ impl Core {
 
     /// Closes the plan's books and lets its connection go: back to the pool when both directions ended well.
     pub(super) fn release_plan(&mut self, key: Key, exchange: Key, failure: Option<Failure>) {
-        let Self { clients, exchanges, upstreams, gear, .. } = self;
-        let (Some(client), Some(cell)) = (clients.at(key), exchanges.get_mut(exchange)) else { return };
+        let Self {
+            clients,
+            exchanges,
+            upstreams,
+            gear,
+            ..
+        } = self;
+        let (Some(client), Some(cell)) = (clients.at(key), exchanges.get_mut(exchange)) else {
+            return;
+        };
         let outcome = Outcome {
             status: cell.backend_status,
             failure,
@@ -445,7 +605,9 @@ impl Core {
             cell.has_plan = false;
             settle(cell, client, gear, &outcome);
         }
-        let Some(up) = cell.upstream.take() else { return };
+        let Some(up) = cell.upstream.take() else {
+            return;
+        };
         let is_whole = outcome.failure.is_none()
             && cell.response == Half::Done
             && cell.has_sent_end
@@ -466,8 +628,16 @@ impl Core {
 
     /// Writes what waits on both sides of a client's exchange.
     fn flush(&mut self, key: Key) {
-        let Self { clients, exchanges, upstreams, gear, .. } = self;
-        let Some(client) = clients.at_mut(key) else { return };
+        let Self {
+            clients,
+            exchanges,
+            upstreams,
+            gear,
+            ..
+        } = self;
+        let Some(client) = clients.at_mut(key) else {
+            return;
+        };
         let failed = pump::flush_client(client, gear).is_err();
         client.input.rest(&mut gear.blocks);
         let exchange = client.exchange;
@@ -493,63 +663,123 @@ impl Core {
             self.drop_client(key);
             return;
         };
-        let failure = Failure::new(Side::Client, FailureKind::Closed, "the client closed the connection");
+        let failure = Failure::new(
+            Side::Client,
+            FailureKind::Closed,
+            "the client closed the connection",
+        );
         let mut step = self.fail(key, exchange, failure);
         while step == Step::Again {
-            let Some(exchange) = self.clients.at(key).and_then(|client| client.exchange) else { break };
+            let Some(exchange) = self.clients.at(key).and_then(|client| client.exchange) else {
+                break;
+            };
             step = self.drive(key, exchange);
         }
         self.drop_client(key);
     }
 }
 
-/// Shows the exchange to a handler.
-macro_rules! ask {
-    ($cell:expr, $client:expr, $gear:expr, $head:expr) => {
-        Ask {
-            env: $gear.env,
-            me: &$gear.me,
-            head: $head,
-            route: &$cell.route,
-            peers: &$client.peers,
-            content: ($cell.request == Half::Done).then_some($cell.content.as_slice()),
-            slot: $cell.slot.unwrap_or_default(),
-            keepalives: $cell.count.keepalives,
-            now_us: $gear.now_us,
-        }
+/// The exchange as handlers and pages see it.
+fn ask<'a>(cell: &'a Exchange, client: &'a Client, gear: &'a Gear) -> Ask<'a> {
+    Ask {
+        env: gear.env,
+        me: &gear.me,
+        head: cell.head.as_deref().unwrap_or(&gear.blank),
+        route: &cell.route,
+        peers: &client.peers,
+        content: (cell.request == Half::Done).then_some(cell.content.as_slice()),
+        slot: cell.slot.unwrap_or_default(),
+        keepalives: cell.count.keepalives,
+        now_us: gear.now_us,
+    }
+}
+
+/// Calls the handler with the exchange and its plan; the plan is taken out meanwhile, because the ask borrows the rest.
+fn with_plan<T>(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    call: impl FnOnce(&dyn Handler, &Ask<'_>, &mut Plan) -> T,
+) -> Option<T> {
+    let handler = cell.route.handler?;
+    let Exchange {
+        head,
+        route,
+        plan,
+        content,
+        request,
+        slot,
+        count,
+        ..
+    } = cell;
+    let ask = Ask {
+        env: gear.env,
+        me: &gear.me,
+        head: head.as_deref().unwrap_or(&gear.blank),
+        route,
+        peers: &client.peers,
+        content: (*request == Half::Done).then_some(content.as_slice()),
+        slot: slot.unwrap_or_default(),
+        keepalives: count.keepalives,
+        now_us: gear.now_us,
     };
+    Some(call(handler, &ask, plan))
 }
 
 fn locate(cell: &mut Exchange, client: &Client, gear: &mut Gear) -> Result<(), Box<Answer>> {
-    let Some(head) = cell.head.as_deref() else { return Ok(()) };
-    cell.trace.head(gear.now_us);
-    let found = route::locate(gear.env, &gear.me, &mut gear.cache, &client.peers, head, gear.now_us, &mut cell.route);
-    cell.trace.routed(gear.now_us);
+    cell.mark(Mark::Head, gear.now_us);
+    let Gear {
+        env,
+        me,
+        cache,
+        blank,
+        now_us,
+        ..
+    } = gear;
+    let head = cell.head.as_deref().unwrap_or(blank);
+    let found = route::locate(
+        env,
+        me,
+        cache,
+        &client.peers,
+        head,
+        *now_us,
+        &mut cell.route,
+    );
+    cell.mark(Mark::Routed, gear.now_us);
     found
 }
 
 fn start(cell: &mut Exchange, client: &Client, gear: &Gear) -> Verdict {
-    let (Some(head), Some(handler)) = (cell.head.as_deref(), cell.route.handler) else { return Verdict::Decline };
-    let ask = ask!(cell, client, gear, head);
-    handler.start(&ask, &mut cell.plan)
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.start(ask, plan)
+    })
+    .unwrap_or(Verdict::Decline)
 }
 
 fn retry(cell: &mut Exchange, client: &Client, gear: &Gear, failure: &Failure) -> Verdict {
-    let (Some(head), Some(handler)) = (cell.head.as_deref(), cell.route.handler) else { return Verdict::Decline };
-    let ask = ask!(cell, client, gear, head);
-    handler.failed(&ask, &mut cell.plan, failure)
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.failed(ask, plan, failure)
+    })
+    .unwrap_or(Verdict::Decline)
 }
 
-fn rewrite(cell: &mut Exchange, client: &Client, gear: &Gear, reply: &mut ResponseHead) -> Option<Box<Answer>> {
-    let (Some(head), Some(handler)) = (cell.head.as_deref(), cell.route.handler) else { return None };
-    let ask = ask!(cell, client, gear, head);
-    handler.rewrite(&ask, &cell.plan, reply)
+fn rewrite(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    reply: &mut ResponseHead,
+) -> Option<Box<Answer>> {
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.rewrite(ask, plan, reply)
+    })
+    .flatten()
 }
 
 fn settle(cell: &mut Exchange, client: &Client, gear: &Gear, outcome: &Outcome) {
-    let (Some(head), Some(handler)) = (cell.head.as_deref(), cell.route.handler) else { return };
-    let ask = ask!(cell, client, gear, head);
-    handler.finish(&ask, &mut cell.plan, outcome);
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.finish(ask, plan, outcome)
+    });
 }
 
 /// Tells a client that waits with its content to go on.
@@ -557,7 +787,10 @@ fn say_continue(cell: &Exchange, client: &mut Client, gear: &mut Gear) -> Result
     let mut head = gear.responses.take();
     head.status = Status::CONTINUE;
     let part = Part::Interim(head);
-    let mut outlet = Outlet { output: &mut client.output, blocks: &mut gear.blocks };
+    let mut outlet = Outlet {
+        output: &mut client.output,
+        blocks: &mut gear.blocks,
+    };
     pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet)?;
     if let Part::Interim(head) = part {
         gear.responses.put(head);
@@ -571,7 +804,10 @@ fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
         return;
     }
     while cell.request == Half::Open {
-        match client.codec.pull(cell.stream, &mut client.input, &mut gear.requests) {
+        match client
+            .codec
+            .pull(cell.stream, &mut client.input, &mut gear.requests)
+        {
             Ok(Some(Part::End)) => cell.request = Half::Done,
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => return,
@@ -581,13 +817,13 @@ fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
 
 impl Core {
     /// Tells the handler how far its plan is, for the traces that it prints.
-    pub(super) fn milestone(&self, exchange: Key, milestone: crate::request::verdict::Milestone) {
-        let Some(cell) = self.exchanges.get(exchange) else { return };
-        let client = cell.client.and_then(|key| self.clients.at(key));
-        let (Some(client), Some(head), Some(handler)) = (client, cell.head.as_deref(), cell.route.handler) else {
+    pub(super) fn milestone(&self, exchange: Key, milestone: Milestone) {
+        let Some(cell) = self.exchanges.get(exchange) else {
             return;
         };
-        let gear = &self.gear;
-        handler.milestone(&ask!(cell, client, gear, head), &cell.plan, milestone);
+        let client = cell.client.and_then(|key| self.clients.at(key));
+        if let (Some(client), Some(handler)) = (client, cell.route.handler) {
+            handler.milestone(&ask(cell, client, &self.gear), &cell.plan, milestone);
+        }
     }
 }

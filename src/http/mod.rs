@@ -9,6 +9,7 @@
 //!
 //! Reading order: [`fields`], [`head`], [`part`], then the small ones.
 
+pub mod date;
 pub mod fields;
 pub mod framing;
 pub mod head;
@@ -18,6 +19,7 @@ pub mod method;
 pub mod part;
 pub mod status;
 pub mod target;
+pub mod uri;
 pub mod version;
 
 pub use fields::{FieldId, FieldSet, Fields};

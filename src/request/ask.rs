@@ -1,9 +1,15 @@
-//! What a handler is shown of a request.
+//! What a handler is shown of a request, and how anything about a request is logged.
+//!
+//! Responsible for: [`Ask`], the borrowed view of one exchange; the name and port that self-references carry; log
+//! lines with the client in them. Not responsible for: changing anything.
 
+use std::fmt;
 use std::net::SocketAddr;
 
-use super::{Env, Me, Route};
+use super::{Dir, Env, Me, Route, Site, pages};
+use crate::config::model::Signature;
 use crate::http::RequestHead;
+use crate::log::{About, Cause, Level, Line, Module, Stamp, Tag};
 
 /// A request in the eyes of a handler. Everything is borrowed from the exchange.
 #[derive(Clone, Copy)]
@@ -14,7 +20,7 @@ pub struct Ask<'a> {
     pub me: &'a Me,
     /// The request head as received.
     pub head: &'a RequestHead,
-    /// Where it belongs.
+    /// Where it belongs; [`super::NOWHERE`] before that is known.
     pub route: &'a Route,
     /// Who talks to whom.
     pub peers: &'a Peers,
@@ -36,3 +42,145 @@ pub struct Peers {
     /// Our address that it connected to.
     pub local: SocketAddr,
 }
+
+impl<'a> Ask<'a> {
+    /// The server that the request is for; before that is known, the default server of our address.
+    #[must_use]
+    pub fn site(&self) -> &'static Site {
+        self.route
+            .site
+            .unwrap_or_else(|| self.env.site_at(self.peers.local))
+    }
+
+    /// What the sections that match the request say together.
+    #[must_use]
+    pub fn dir(&self) -> &'a Dir {
+        self.route.dir().unwrap_or(&self.site().base)
+    }
+
+    /// The host name of self-references, by `UseCanonicalName`: what the client sent, else ServerName.
+    #[must_use]
+    pub fn server_name(&self) -> &'a [u8] {
+        let site = self.site();
+        if site.is_name_canonical || self.route.host.is_empty() {
+            site.name.as_bytes()
+        } else {
+            &self.route.host
+        }
+    }
+
+    /// The port of self-references, by `UseCanonicalName` and `UseCanonicalPhysicalPort`.
+    #[must_use]
+    pub fn server_port(&self) -> u16 {
+        let site = self.site();
+        let sent = if site.is_name_canonical {
+            None
+        } else {
+            self.route.host_port
+        };
+        let physical = site.is_port_physical.then(|| self.peers.local.port());
+        let (first, second) = if site.is_name_canonical {
+            (site.port, physical)
+        } else {
+            (physical, site.port)
+        };
+        sent.or(first).or(second).unwrap_or(DEFAULT_PORT)
+    }
+
+    /// The footer that `ServerSignature` puts under pages of ours, behind `prefix`; empty when it is off.
+    #[must_use]
+    pub fn signature(&self, prefix: &str) -> Vec<u8> {
+        let site = self.site();
+        let mut out = Vec::new();
+        if site.signature == Signature::Off {
+            return out;
+        }
+        out.extend_from_slice(prefix.as_bytes());
+        out.extend_from_slice(b"<address>");
+        pages::escape(&mut out, site.server_field.as_bytes());
+        out.extend_from_slice(b" Server at ");
+        if site.signature == Signature::Email {
+            out.extend_from_slice(b"<a href=\"mailto:");
+            pages::escape(&mut out, site.admin().as_bytes());
+            out.extend_from_slice(b"\">");
+        }
+        pages::escape(&mut out, self.server_name());
+        if site.signature == Signature::Email {
+            out.extend_from_slice(b"</a>");
+        }
+        out.extend_from_slice(format!(" Port {}</address>\n", self.server_port()).as_bytes());
+        out
+    }
+
+    /// Whether a message about this request would be written. Ask before working out what it says.
+    #[inline]
+    #[must_use]
+    pub fn log_enabled(&self, module: Module, level: Level) -> bool {
+        let levels = &self.dir().levels;
+        self.site()
+            .error_log
+            .is_some_and(|log| log.enabled_under(levels, module, level))
+    }
+
+    /// Writes a line about this request to its server's error log, if the level is wanted.
+    #[inline]
+    pub fn log(&self, module: Module, level: Level, message: fmt::Arguments<'_>) {
+        self.log_tagged(module, level, Tag::None, message);
+    }
+
+    /// The same with the tag that the message is found by.
+    #[inline]
+    pub fn log_tagged(&self, module: Module, level: Level, tag: Tag, message: fmt::Arguments<'_>) {
+        if self.log_enabled(module, level) {
+            self.write(&Line::new(module, level, tag, &message));
+        }
+    }
+
+    /// The same with what the operating system said.
+    pub fn log_caused(
+        &self,
+        module: Module,
+        level: Level,
+        tag: Tag,
+        cause: Option<Cause>,
+        message: fmt::Arguments<'_>,
+    ) {
+        if self.log_enabled(module, level) {
+            let line = Line::new(module, level, tag, &message);
+            self.write(&cause.map_or(line, |cause| line.cause(cause)));
+        }
+    }
+
+    #[cold]
+    fn write(&self, line: &Line<'_>) {
+        let Some(log) = self.site().error_log else {
+            return;
+        };
+        let about = About {
+            fields: Some(&self.head.fields),
+            local: Some(self.peers.local),
+            peer: Some(self.peers.client),
+            keepalives: Some(self.keepalives),
+            canonical_name: Some(self.server_name()),
+            ..About::default()
+        };
+        let stamp = Stamp {
+            now_us: self.now_us,
+            pid: self.me.pid,
+            tid: self.me.tid,
+        };
+        log.write_anyway(&stamp, &line.client(self.peers.client).about(&about));
+    }
+}
+
+impl fmt::Debug for Ask<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ask")
+            .field("head", self.head)
+            .field("route", self.route)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The port of `http` URLs.
+const DEFAULT_PORT: u16 = 80;

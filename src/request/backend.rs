@@ -58,7 +58,10 @@ pub struct PoolRules {
 
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Backend").field("label", &self.label).field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Backend")
+            .field("label", &self.label)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,13 +1,15 @@
 //! Why an exchange could not go on: the single currency for everything that goes wrong while serving.
 //!
-//! One table here says what a client is told for each failure ([`Failure::status`]); `proxy/retry.rs` says who
-//! may try again. Nothing else maps errors to statuses.
+//! One table here says what a client is told for each failure ([`Failure::status`]), another what the log is told
+//! ([`Failure::log_line`]); `proxy/retry.rs` says who may try again. Nothing else maps errors to statuses or words.
 
 use std::fmt;
 use std::io;
 
+use super::{Answer, Ask};
 use crate::codec::CodecError;
 use crate::http::Status;
+use crate::log::{Cause, Level, Module, Tag};
 
 /// Who is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,26 +119,206 @@ impl Failure {
         failure
     }
 
+    /// What the log is told: `member` names the backend, `next` says what we do about it, and may be empty.
+    ///
+    /// Where the operating system has a number for the cause, the line shows it in front, as httpd does; then the
+    /// words do not repeat it.
+    #[must_use]
+    pub fn log_line(&self, member: Option<&str>, next: &str) -> LogLine {
+        let (level, tag, what) = self.entry();
+        let mut text = what.replace(
+            "{member}",
+            &member.map_or_else(
+                || "the backend".to_owned(),
+                |member| format!("member {member}"),
+            ),
+        );
+        if self.os_error.is_none() && !self.cause.is_empty() {
+            text.push_str(": ");
+            text.push_str(&self.cause);
+        }
+        if !next.is_empty() {
+            text.push_str("; ");
+            text.push_str(next);
+        }
+        LogLine {
+            level,
+            tag,
+            cause: self.os_error.map(Cause::Errno),
+            text,
+        }
+    }
+
+    /// Writes the failure to the error log of the request's server.
+    pub fn log(&self, ask: &Ask<'_>, member: Option<&str>) {
+        self.log_next(ask, member, "");
+    }
+
+    /// The same with what we do about it: `trying the next one (1 of 3)`.
+    pub fn log_next(&self, ask: &Ask<'_>, member: Option<&str>, next: &str) {
+        let module = match self.side {
+            Side::Client => Module::Http,
+            Side::Backend => Module::Proxy,
+            Side::Ours => Module::Core,
+        };
+        let (level, ..) = self.entry();
+        if ask.log_enabled(module, level) {
+            let line = self.log_line(member, next);
+            ask.log_caused(
+                module,
+                level,
+                line.tag,
+                line.cause,
+                format_args!("{}", line.text),
+            );
+        }
+    }
+
+    /// What the client is told when no handler has anything better.
+    #[must_use]
+    pub fn answer(&self, ask: &Ask<'_>) -> Box<Answer> {
+        let status = self.status();
+        match (self.side, self.kind) {
+            (Side::Backend, FailureKind::Resolve) => {
+                Answer::proxy_error(ask, status, "DNS lookup failure for the backend")
+            }
+            (Side::Backend, _) if status == Status::BAD_GATEWAY => {
+                Answer::proxy_error(ask, status, "Error reading from remote server")
+            }
+            _ => Answer::error(ask, status),
+        }
+    }
+
+    /// Level, tag and words of a failure. A client's faults are its own affair, so they are quiet; the rest needs
+    /// somebody to look.
+    fn entry(&self) -> (Level, Tag, &'static str) {
+        match (self.side, self.kind) {
+            (Side::Backend, FailureKind::Resolve) => (
+                Level::Error,
+                Tag::Tn(301),
+                "the host name of {member} has no address",
+            ),
+            (Side::Backend, FailureKind::Connect) => (
+                Level::Error,
+                Tag::Tn(302),
+                "{member} refused the connection",
+            ),
+            (Side::Backend, FailureKind::ConnectTimeout) => (
+                Level::Error,
+                Tag::Tn(303),
+                "{member} did not take the connection in time",
+            ),
+            (Side::Backend, FailureKind::Acquire) => (
+                Level::Error,
+                Tag::Tn(304),
+                "no connection to {member} became free in time",
+            ),
+            (Side::Backend, FailureKind::Malformed | FailureKind::TooLarge) => (
+                Level::Error,
+                Tag::Tn(305),
+                "{member} sent no proper response",
+            ),
+            // A connection that idled may die at any time; that the pool finds out is nothing to act on.
+            (Side::Backend, FailureKind::Closed) if self.reused && !self.has_response => (
+                Level::Info,
+                Tag::Tn(306),
+                "{member} had closed the idle connection",
+            ),
+            (Side::Backend, FailureKind::Closed) => (
+                Level::Error,
+                Tag::Tn(307),
+                "{member} closed the connection before its response was complete",
+            ),
+            (Side::Backend, FailureKind::ReadTimeout) => (
+                Level::Error,
+                Tag::Tn(308),
+                "{member} was silent for too long",
+            ),
+            (Side::Backend, FailureKind::WriteTimeout) => (
+                Level::Error,
+                Tag::Tn(309),
+                "{member} took nothing for too long",
+            ),
+            (Side::Backend, FailureKind::Unsendable) => (
+                Level::Error,
+                Tag::Tn(310),
+                "the request cannot be sent to {member}",
+            ),
+            (Side::Backend | Side::Ours | Side::Client, FailureKind::Stopping) => (
+                Level::Info,
+                Tag::Tn(311),
+                "the exchange ends because the server stops",
+            ),
+            (Side::Client, FailureKind::ReadTimeout) => (
+                Level::Info,
+                Tag::Tn(321),
+                "the client was silent for too long",
+            ),
+            (Side::Client, FailureKind::WriteTimeout) => (
+                Level::Info,
+                Tag::Tn(322),
+                "the client took nothing for too long",
+            ),
+            (Side::Client, FailureKind::Closed) => (
+                Level::Info,
+                Tag::Tn(323),
+                "the client closed the connection",
+            ),
+            (Side::Client, FailureKind::TooLarge) => (
+                Level::Info,
+                Tag::Tn(324),
+                "the request's content is too large",
+            ),
+            (Side::Client, _) => (Level::Info, Tag::Tn(325), "the request is refused"),
+            (Side::Ours, FailureKind::TooLarge) => {
+                (Level::Info, Tag::Tn(331), "the message is too large")
+            }
+            (Side::Ours, FailureKind::Unsendable) => {
+                (Level::Error, Tag::Tn(332), "the response cannot be sent")
+            }
+            (Side::Ours, _) => (Level::Error, Tag::Tn(333), "this server failed"),
+        }
+    }
+
     /// What the client is told, by httpd's table (`reference/httpd.md` §4.10) where it has a row.
     #[must_use]
     pub fn status(&self) -> Status {
         match (self.side, self.kind) {
-            (Side::Client, FailureKind::ReadTimeout | FailureKind::WriteTimeout) => Status::REQUEST_TIMEOUT,
+            (Side::Client, FailureKind::ReadTimeout | FailureKind::WriteTimeout) => {
+                Status::REQUEST_TIMEOUT
+            }
             (_, FailureKind::TooLarge) => Status::CONTENT_TOO_LARGE,
             (Side::Client, _) => self.client_status.unwrap_or(Status::BAD_REQUEST),
             (Side::Ours, FailureKind::Stopping) => Status::SERVICE_UNAVAILABLE,
             (Side::Ours, _) => Status::INTERNAL_SERVER_ERROR,
-            (Side::Backend, FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::Acquire) => {
-                Status::SERVICE_UNAVAILABLE
-            }
+            (
+                Side::Backend,
+                FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::Acquire,
+            ) => Status::SERVICE_UNAVAILABLE,
             (Side::Backend, FailureKind::Resolve) => Status::BAD_GATEWAY,
-            (Side::Backend, FailureKind::ReadTimeout | FailureKind::WriteTimeout) => Status::GATEWAY_TIMEOUT,
-            (Side::Backend, FailureKind::Unsendable) => Status::INTERNAL_SERVER_ERROR,
-            (Side::Backend, FailureKind::Malformed | FailureKind::Closed | FailureKind::Stopping) => {
-                Status::BAD_GATEWAY
+            (Side::Backend, FailureKind::ReadTimeout | FailureKind::WriteTimeout) => {
+                Status::GATEWAY_TIMEOUT
             }
+            (Side::Backend, FailureKind::Unsendable) => Status::INTERNAL_SERVER_ERROR,
+            (
+                Side::Backend,
+                FailureKind::Malformed | FailureKind::Closed | FailureKind::Stopping,
+            ) => Status::BAD_GATEWAY,
         }
     }
+}
+
+/// What the log is told of a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How important it is.
+    pub level: Level,
+    /// What it is found by.
+    pub tag: Tag,
+    /// What the operating system said.
+    pub cause: Option<Cause>,
+    /// The words.
+    pub text: String,
 }
 
 impl fmt::Display for Failure {

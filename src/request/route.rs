@@ -1,37 +1,469 @@
-//! Where a request belongs: server, sections, path, handler.
+//! Where a request belongs: server, path, sections, handler.
+//!
+//! Responsible for: [`locate`], which takes a request from its head to the handler that decides about it, or to the
+//! answer that needs no handler. Not responsible for: what handlers do, or parsing the target (`codec`).
+//!
+//! Know first, in the order of the steps:
+//!
+//! ```text
+//! local address, Host ─► server ─► path decoded and normalised ─► <Location> sections
+//!     ─► a handler claims (ProxyPass) ─► <Proxy> sections by target URL, under the <Location>s
+//!     ─► access rules ─► the claimant, else what SetHandler names
+//! ```
+//!
+//! As in httpd, a local TRACE and `OPTIONS *` are answered before access rules are looked at, and a forward-proxy
+//! request keeps its target undecoded, so that path sections do not match it (httpd's `ap_location_walk`,
+//! `proxy_detect`, `proxy_map_location`).
 
-use super::{Claim, Handler};
-use crate::config::model::{DirConfig, Server};
+use std::fmt;
 
-/// A server (main or virtual host), compiled.
-pub struct Site {
-    /// Position in [`super::Env::sites`].
-    pub index: u32,
-    /// The server as configured, merged.
-    pub server: Server,
-}
-
-/// One combination of sections, merged and compiled. There are few, so they are made on first use and kept.
-pub struct Dir {
-    /// What the sections say together.
-    pub config: DirConfig,
-    /// Positions in `Server::locations` of the sections that match, in order.
-    pub locations: Vec<u16>,
-    /// The handler that `SetHandler` names.
-    pub handler: Option<&'static dyn Handler>,
-}
+use super::access::{self, Refusal};
+pub use super::dir::DirCache;
+use super::dir::{Dir, Merged};
+use super::{Answer, Ask, Claim, Env, Handler, Me, Peers, Site};
+use crate::config::model::{EncodedSlashes, Trace};
+use crate::http::fields::FieldId;
+use crate::http::head::ContentSize;
+use crate::http::host::Authority;
+use crate::http::target::Form;
+use crate::http::{Method, RequestHead, Status, uri};
+use crate::log::{Level, Module, Raw, Tag};
 
 /// Where one request belongs. Recycled with its exchange.
 #[derive(Default)]
 pub struct Route {
     /// The server.
     pub site: Option<&'static Site>,
-    /// The sections.
-    pub dir: Option<&'static Dir>,
-    /// The decoded, normalised path.
+    /// The host that the request names: lower case, without port and final dot; empty when it names none.
+    pub host: Vec<u8>,
+    /// The port beside it.
+    pub host_port: Option<u16>,
+    /// The decoded, normalised path; the raw target of a forward-proxy request; `*`.
     pub path: Vec<u8>,
+    /// The request is for somebody else, and `ProxyRequests` is on.
+    pub is_forward: bool,
     /// Who decides.
     pub handler: Option<&'static dyn Handler>,
+    /// The handler claimed the request, so `claim` is filled and the request will be proxied.
+    pub is_claimed: bool,
     /// What the handler claimed.
     pub claim: Claim,
+    kept: Option<&'static Dir>,
+    single: Option<Box<Dir>>,
+    /// The path with runs of slashes collapsed, when that makes a difference.
+    collapsed: Vec<u8>,
+}
+
+/// A request of which nothing is known yet.
+pub static NOWHERE: Route = Route {
+    site: None,
+    host: Vec::new(),
+    host_port: None,
+    path: Vec::new(),
+    is_forward: false,
+    handler: None,
+    is_claimed: false,
+    claim: Claim {
+        rule: 0,
+        url: Vec::new(),
+    },
+    kept: None,
+    single: None,
+    collapsed: Vec::new(),
+};
+
+impl Route {
+    /// What the sections that match say together.
+    #[must_use]
+    pub fn dir(&self) -> Option<&Dir> {
+        self.single.as_deref().or(self.kept)
+    }
+
+    /// Empties the route, keeping allocations.
+    pub fn clear(&mut self) {
+        self.site = None;
+        self.host.clear();
+        self.host_port = None;
+        self.path.clear();
+        self.is_forward = false;
+        self.handler = None;
+        self.is_claimed = false;
+        self.claim.clear();
+        self.kept = None;
+        self.single = None;
+        self.collapsed.clear();
+    }
+
+    fn keep(&mut self, merged: Merged) {
+        match merged {
+            Merged::Kept(dir) => {
+                self.kept = Some(dir);
+                self.single = None;
+            }
+            Merged::Single(dir) => self.single = Some(dir),
+        }
+    }
+}
+
+/// Finds where a request belongs and who decides about it: afterwards `route.handler` is there.
+///
+/// Allocates nothing once the loop has met the combination of sections and the route's buffers have grown.
+///
+/// # Errors
+/// The answer, when no handler is needed for one. What is known of the route until then is kept in `route`, so
+/// that the answer is logged, and an ErrorDocument chosen, where it belongs.
+pub fn locate(
+    env: &'static Env,
+    me: &Me,
+    cache: &mut DirCache,
+    peers: &Peers,
+    head: &RequestHead,
+    now_us: u64,
+    route: &mut Route,
+) -> Result<(), Box<Answer>> {
+    route.clear();
+    let ask = Ask {
+        env,
+        me,
+        head,
+        route: &NOWHERE,
+        peers,
+        content: None,
+        slot: 0,
+        keepalives: 0,
+        now_us,
+    };
+    choose_site(&ask, route)?;
+    if !find_path(&ask, route)? {
+        return Err(Answer::empty(Status::OK));
+    }
+    merge_sections(&ask, cache, route);
+    if !route.is_claimed && head.method == Method::Trace {
+        return Err(trace(&ask_at(&ask, route)));
+    }
+    check_access(&ask_at(&ask, route))?;
+    if route.is_claimed {
+        return check_forwardable(&ask_at(&ask, route));
+    }
+    route.handler = route.dir().and_then(|dir| dir.handler);
+    if route.handler.is_some() {
+        Ok(())
+    } else {
+        Err(nobody(&ask_at(&ask, route)))
+    }
+}
+
+/// Merges the sections that match, asking the handlers for their claim on the way.
+fn merge_sections(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) {
+    let site = ask_at(ask, route).site();
+    let handlers = &ask.env.handlers;
+    let path = if route.collapsed.is_empty() {
+        &route.path
+    } else {
+        &route.collapsed
+    };
+    let merged = cache.locate(site, path, &route.path, handlers);
+    route.keep(merged);
+    claim(ask, route);
+    if route.is_claimed && !route.claim.url.is_empty() {
+        let base = route.dir().unwrap_or(&site.base);
+        if let Some(merged) = cache.locate_proxied(site, base, &route.claim.url, handlers) {
+            route.keep(merged);
+        }
+    }
+}
+
+/// The same request, seen at the place found so far.
+fn ask_at<'a>(ask: &Ask<'a>, route: &'a Route) -> Ask<'a> {
+    Ask { route, ..*ask }
+}
+
+/// Chooses the server by our address and the host that the request names.
+fn choose_site(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
+    let names = ask.env.vhosts.at(ask.peers.local);
+    let site = ask
+        .env
+        .site(names.map_or(0, super::vhost::Names::default_site));
+    route.site = Some(site);
+    // RFC 9112 §3.2.2: the authority of absolute-form replaces Host.
+    let target = &ask.head.target;
+    let named = match target.form() {
+        Form::Absolute | Form::Authority => Some(target.authority()),
+        Form::Origin | Form::Asterisk => ask.head.fields.get(FieldId::Host),
+    };
+    let Some(named) = named.filter(|named| !named.is_empty()) else {
+        return Ok(());
+    };
+    let Some(authority) = Authority::parse(named) else {
+        return Err(Answer::error(&ask_at(ask, route), Status::BAD_REQUEST));
+    };
+    let host = authority.host.strip_suffix(b".").unwrap_or(authority.host);
+    route.host.extend_from_slice(host);
+    route.host.make_ascii_lowercase();
+    route.host_port = authority.port;
+    let Some(names) = names else {
+        return Ok(());
+    };
+    let choice = names.choose(&route.host);
+    if site.strict_host_check && !choice.is_known && !route.host.is_empty() {
+        let at = ask_at(ask, route);
+        at.log_tagged(
+            Module::Core,
+            Level::Error,
+            Tag::Ah(10157),
+            format_args!(
+                "Hostname {} provided via Host field, but no matching server",
+                Raw(&at.route.host)
+            ),
+        );
+        return Err(Answer::error(&at, Status::BAD_REQUEST));
+    }
+    route.site = Some(ask.env.site(choice.site));
+    Ok(())
+}
+
+/// Works out the path, or says that none is needed: false means that the request is for the server as a whole.
+fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
+    let site = ask_at(ask, route).site();
+    let head = ask.head;
+    route.is_forward = site.is_forward_proxy && is_for_somebody_else(ask, site, route);
+    if route.is_forward {
+        route.path.extend_from_slice(head.target.raw());
+        return Ok(true);
+    }
+    match head.target.form() {
+        // RFC 9110 §9.3.6: a server that is no proxy has no use for CONNECT; a tunnel to a mapped backend least of all.
+        Form::Authority => {
+            return Err(Answer::error(
+                &ask_at(ask, route),
+                Status::METHOD_NOT_ALLOWED,
+            ));
+        }
+        Form::Asterisk if head.method == Method::Options => {
+            route.path.push(b'*');
+            return Ok(false);
+        }
+        Form::Asterisk => return Err(Answer::error(&ask_at(ask, route), Status::BAD_REQUEST)),
+        // RFC 9112 §3.2.4: `OPTIONS http://host` is what a client sends a proxy for `OPTIONS *`.
+        Form::Absolute if head.method == Method::Options && has_no_path(head) => {
+            route.path.push(b'*');
+            return Ok(false);
+        }
+        Form::Absolute | Form::Origin => {}
+    }
+    let slashes = match site.encoded_slashes {
+        EncodedSlashes::Off => uri::EncodedSlashes::Refuse,
+        EncodedSlashes::On => uri::EncodedSlashes::Decode,
+        EncodedSlashes::NoDecode => uri::EncodedSlashes::Keep,
+    };
+    if let Err(error) = uri::normalize(
+        head.target.path(),
+        slashes,
+        site.merge_slashes,
+        &mut route.path,
+    ) {
+        let at = ask_at(ask, route);
+        let raw = Raw(head.target.path());
+        if error.status == Status::NOT_FOUND {
+            at.log_tagged(
+                Module::Core,
+                Level::Info,
+                Tag::Ah(26),
+                format_args!("found %2f (encoded '/') in URI path ({raw}), returning 404"),
+            );
+        } else {
+            at.log_tagged(
+                Module::Core,
+                Level::Error,
+                Tag::Ah(10244),
+                format_args!("invalid URI path ({raw})"),
+            );
+        }
+        return Err(Answer::error(&at, error.status));
+    }
+    collapse(&route.path, &mut route.collapsed);
+    Ok(true)
+}
+
+/// Whether a proxy's client means another server: CONNECT, or an absolute target that is not one of ours.
+fn is_for_somebody_else(ask: &Ask<'_>, site: &Site, route: &Route) -> bool {
+    let target = &ask.head.target;
+    match target.form() {
+        Form::Authority => route.host_port.is_some(),
+        Form::Absolute => {
+            let port = route.host_port.unwrap_or(80);
+            let ours = site
+                .port
+                .map_or(port == 80 || port == ask.peers.local.port(), |ours| {
+                    ours == port
+                });
+            !(target.scheme().eq_ignore_ascii_case(b"http") && ours && site.answers_to(&route.host))
+        }
+        Form::Origin | Form::Asterisk => false,
+    }
+}
+
+fn has_no_path(head: &RequestHead) -> bool {
+    let target = &head.target;
+    target.raw().len() == target.scheme().len() + "://".len() + target.authority().len()
+}
+
+/// Fills `out` with the path with runs of slashes made one, if it has any; leaves it empty otherwise.
+fn collapse(path: &[u8], out: &mut Vec<u8>) {
+    if memchr::memmem::find(path, b"//").is_none() {
+        return;
+    }
+    for &byte in path {
+        if byte != b'/' || out.last() != Some(&b'/') {
+            out.push(byte);
+        }
+    }
+}
+
+/// Asks the handlers in turn whether the request is theirs by its path.
+fn claim(ask: &Ask<'_>, route: &mut Route) {
+    let mut claim = std::mem::take(&mut route.claim);
+    let at = ask_at(ask, route);
+    let claimant = ask.env.handlers.iter().copied().find(|handler| {
+        claim.clear();
+        handler.claims(&at, &mut claim)
+    });
+    if claimant.is_none() {
+        claim.clear();
+    }
+    route.handler = claimant;
+    route.is_claimed = claimant.is_some();
+    route.claim = claim;
+}
+
+fn check_access(at: &Ask<'_>) -> Result<(), Box<Answer>> {
+    let dir = at.dir();
+    if !dir.is_guarded {
+        return Ok(());
+    }
+    let Err(refusal) = access::check(&dir.config.access, at.peers, &at.head.method) else {
+        return Ok(());
+    };
+    let (module, tag) = match refusal {
+        Refusal::Require => (Module::AuthzCore, Tag::Ah(1630)),
+        Refusal::Compat => (Module::AccessCompat, Tag::Ah(1797)),
+    };
+    let route = at.route;
+    let (scheme, target) = if route.claim.url.is_empty() {
+        ("", &route.path)
+    } else {
+        ("proxy:", &route.claim.url)
+    };
+    let target = Raw(target);
+    at.log_tagged(
+        module,
+        Level::Error,
+        tag,
+        format_args!("client denied by server configuration: {scheme}{target}"),
+    );
+    Err(Answer::error(at, Status::FORBIDDEN))
+}
+
+/// What a request must fulfil before it may be proxied (RFC 9110 §7.6.2; mod_proxy's handler).
+fn check_forwardable(at: &Ask<'_>) -> Result<(), Box<Answer>> {
+    let head = at.head;
+    if head.method == Method::Trace {
+        check_trace(at)?;
+    }
+    match max_forwards(head) {
+        Ok(Some(0)) => Err(match head.method {
+            Method::Trace => Answer::trace(at),
+            Method::Options => Answer::options(at),
+            _ => refuse_forwarding(at, "Max-Forwards has reached zero - proxy loop?"),
+        }),
+        Ok(_) => Ok(()),
+        Err(NotANumber) => Err(refuse_forwarding(
+            at,
+            "Max-Forwards request header could not be parsed",
+        )),
+    }
+}
+
+fn refuse_forwarding(at: &Ask<'_>, reason: &'static str) -> Box<Answer> {
+    let path = Raw(&at.route.path);
+    at.log_tagged(
+        Module::Proxy,
+        Level::Error,
+        Tag::Ah(898),
+        format_args!("{reason} returned by {path}"),
+    );
+    Answer::proxy_error(at, Status::BAD_REQUEST, reason)
+}
+
+/// How many more proxies a request may pass, if it says so. The one that forwards it sends one less.
+///
+/// # Errors
+/// The field is no number.
+pub fn max_forwards(head: &RequestHead) -> Result<Option<u32>, NotANumber> {
+    let Some(value) = head.fields.get(FieldId::MaxForwards) else {
+        return Ok(None);
+    };
+    let digits = value.trim_ascii();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(NotANumber);
+    }
+    // More digits than fit are still a number; no path is that long.
+    let parsed = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse().ok());
+    Ok(Some(parsed.unwrap_or(u32::MAX)))
+}
+
+/// A Max-Forwards field that is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotANumber;
+
+fn trace(at: &Ask<'_>) -> Box<Answer> {
+    match check_trace(at) {
+        Ok(()) => Answer::trace(at),
+        Err(answer) => answer,
+    }
+}
+
+/// `TraceEnable`. Content of a TRACE is refused unless it is `extended`, and is never repeated.
+fn check_trace(at: &Ask<'_>) -> Result<(), Box<Answer>> {
+    let trace = at.site().trace;
+    if trace == Trace::Off {
+        return Err(Answer::error(at, Status::METHOD_NOT_ALLOWED));
+    }
+    let has_content = !matches!(at.head.content, ContentSize::None | ContentSize::Length(0));
+    if has_content && trace != Trace::Extended {
+        let path = Raw(&at.route.path);
+        at.log_tagged(
+            Module::Http,
+            Level::Info,
+            Tag::Ah(1595),
+            format_args!("TRACE with body is not allowed for {path}"),
+        );
+        return Err(Answer::error(at, Status::CONTENT_TOO_LARGE));
+    }
+    Ok(())
+}
+
+/// What httpd's default handler says of a path where there is nothing.
+fn nobody(at: &Ask<'_>) -> Box<Answer> {
+    match at.head.method {
+        Method::Get | Method::Head | Method::Post => Answer::error(at, Status::NOT_FOUND),
+        Method::Options => Answer::options(at),
+        Method::Put | Method::Delete | Method::Connect | Method::Trace | Method::Patch => {
+            Answer::error(at, Status::METHOD_NOT_ALLOWED)
+        }
+        Method::Other(_) => Answer::error(at, Status::NOT_IMPLEMENTED),
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("site", &self.site.map(|site| site.index))
+            .field("path", &String::from_utf8_lossy(&self.path))
+            .field("handler", &self.handler.map(Handler::name))
+            .field("claim", &self.claim)
+            .finish_non_exhaustive()
+    }
 }

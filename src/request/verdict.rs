@@ -1,9 +1,11 @@
 //! What a handler decided, as a value: an answer, or a plan for the engine.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Answer, Ask, Backend, Failure, Outcome};
 use crate::http::{RequestHead, ResponseHead};
+use crate::log::Environment;
 
 /// One way to deal with requests: a page, or forwarding. A handler looks and decides; it never touches a socket,
 /// never waits, and keeps nothing of a request beyond the [`Plan`].
@@ -26,13 +28,43 @@ pub trait Handler: Sync {
 
     /// Edits the head of the backend's response before the client sees it. `Some` replaces the response by an
     /// answer of ours (`ProxyErrorOverride`).
-    fn rewrite(&self, _ask: &Ask<'_>, _plan: &Plan, _head: &mut ResponseHead) -> Option<Box<Answer>> {
+    fn rewrite(
+        &self,
+        _ask: &Ask<'_>,
+        _plan: &Plan,
+        _head: &mut ResponseHead,
+    ) -> Option<Box<Answer>> {
         None
     }
 
     /// The exchange is over, well or not: settles what the plan claimed. Called exactly once for every plan that
     /// was carried out and for which `failed` was not called.
     fn finish(&self, _ask: &Ask<'_>, _plan: &mut Plan, _outcome: &Outcome) {}
+
+    /// How far the engine is with the plan. Only for traces: it must cost nothing when nobody reads them.
+    fn milestone(&self, _ask: &Ask<'_>, _plan: &Plan, _milestone: Milestone) {}
+}
+
+/// What the engine has done for a plan, in this order as far as it comes. mod_proxy prints a line for each at debug
+/// level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Milestone {
+    /// The pool gave a connection, or leave to open one.
+    Acquired,
+    /// The connection that the pool gave had been closed by the backend; another one is wanted.
+    Disconnected,
+    /// A socket was made to connect to this address.
+    SocketCreated(SocketAddr),
+    /// The attempt to connect to this address failed, with this error number.
+    Refused(SocketAddr, Option<i32>),
+    /// The connection to this address is made.
+    Connected(SocketAddr),
+    /// The response's head went to the client, and content follows (`true`) or not.
+    HeadSent(bool),
+    /// The response's content is complete.
+    BodySent,
+    /// The connection was given back or closed.
+    Released,
 }
 
 /// A decision.
@@ -81,6 +113,8 @@ pub struct Plan {
     pub io_timeout: Duration,
     /// How many attempts were made before this one.
     pub attempt: u32,
+    /// The variables that the attempt sets for logs: BALANCER_NAME and its kin.
+    pub vars: Environment,
     /// Never reuse the backend connection after this exchange, nor take an idle one.
     pub is_fresh_only: bool,
 }
@@ -110,6 +144,7 @@ impl Plan {
         self.ticket.tried.clear();
         self.io_timeout = Duration::ZERO;
         self.attempt = 0;
+        self.vars.clear();
         self.is_fresh_only = false;
     }
 }

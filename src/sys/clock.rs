@@ -3,6 +3,11 @@
 //! Responsible for: one reading of both clocks at once. Not responsible for: deciding when to read. The engine reads once per turn, the
 //! parent once per turn of its own loop, and everything below takes the value.
 
+#![expect(
+    unsafe_code,
+    reason = "std does not say what an `Instant` is counted from"
+)]
+
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// One reading of the clocks.
@@ -52,6 +57,22 @@ pub fn now() -> Now {
         instant: Instant::now(),
         unix_us: micros(wall),
     }
+}
+
+/// Microseconds of `CLOCK_MONOTONIC`, by which systemd orders the beginning of a reload.
+#[must_use]
+pub fn monotonic_us() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the time is written to a local that outlives the call. This clock exists on every Linux, so the call cannot fail.
+    let _always_zero = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds
+        .saturating_mul(1_000_000)
+        .saturating_add(nanos / 1000)
 }
 
 /// Whole microseconds, saturating after half a million years.

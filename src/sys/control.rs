@@ -48,6 +48,7 @@ impl Order {
 pub fn pair() -> io::Result<(Tether, Control)> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
+    theirs.set_nonblocking(true)?;
     Ok((
         Tether { wire: ours },
         Control {
@@ -71,14 +72,6 @@ impl Tether {
     pub fn tell(&self, order: Order) -> io::Result<()> {
         (&self.wire).write_all(&[order.byte()])
     }
-
-    /// Hand the newborn its index in the scoreboard, for which it waits in [`Control::await_index`].
-    ///
-    /// # Errors
-    /// When the child has ended already.
-    pub fn assign(&self, index: u32) -> io::Result<()> {
-        (&self.wire).write_all(&index.to_ne_bytes())
-    }
 }
 
 /// The child's end.
@@ -89,25 +82,6 @@ pub struct Control {
 }
 
 impl Control {
-    /// Wait for the index that the parent assigns, then stop waiting for good: from here on the wire is non-blocking.
-    ///
-    /// # Errors
-    /// When the parent died first.
-    pub fn await_index(&mut self) -> io::Result<u32> {
-        let mut index = [0; 4];
-        self.wire.read_exact(&mut index)?;
-        self.wire.set_nonblocking(true)?;
-        Ok(u32::from_ne_bytes(index))
-    }
-
-    /// Skip [`Self::await_index`], where parent and child are one process.
-    ///
-    /// # Errors
-    /// When the descriptor is not ours any more.
-    pub fn without_index(&mut self) -> io::Result<()> {
-        self.wire.set_nonblocking(true)
-    }
-
     /// Also listen to this process's own signals.
     pub fn attach(&mut self, signals: Signals) {
         self.signals = Some(signals);
@@ -165,10 +139,7 @@ mod tests {
     use super::*;
 
     fn wire() -> (Tether, Control) {
-        let (tether, mut control) = pair().expect("a socketpair");
-        tether.assign(7).expect("the child's end is open");
-        assert_eq!(control.await_index().expect("assigned"), 7);
-        (tether, control)
+        pair().expect("a socketpair")
     }
 
     #[test]
@@ -200,13 +171,6 @@ mod tests {
         tether.tell(Order::Quit).expect("open");
         drop(tether);
         assert_eq!(control.order(), Some(Order::Quit));
-    }
-
-    #[test]
-    fn a_parent_that_died_before_it_assigned_an_index_is_an_error() {
-        let (tether, mut control) = pair().expect("a socketpair");
-        drop(tether);
-        assert!(control.await_index().is_err());
     }
 
     #[test]

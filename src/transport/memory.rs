@@ -41,7 +41,16 @@ impl Pipe {
     #[must_use]
     pub fn pair() -> (Self, Self) {
         let (there, back) = (Lane::new(), Lane::new());
-        (Self { sends: there.clone(), receives: back.clone() }, Self { sends: back, receives: there })
+        (
+            Self {
+                sends: there.clone(),
+                receives: back.clone(),
+            },
+            Self {
+                sends: back,
+                receives: there,
+            },
+        )
     }
 
     /// Puts bytes on the way to the other end, whatever the limit.
@@ -89,7 +98,10 @@ impl Pipe {
     }
 
     pub(super) fn take_error(&self) -> Option<io::Error> {
-        self.receives.reset.load(Ordering::SeqCst).then(|| io::ErrorKind::ConnectionReset.into())
+        self.receives
+            .reset
+            .load(Ordering::SeqCst)
+            .then(|| io::ErrorKind::ConnectionReset.into())
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -98,7 +110,9 @@ impl Pipe {
         }
         let mut n = 0;
         for slot in buffer.iter_mut() {
-            let Some(byte) = self.receives.bytes.pop() else { break };
+            let Some(byte) = self.receives.bytes.pop() else {
+                break;
+            };
             *slot = byte;
             n += 1;
         }

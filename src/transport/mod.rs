@@ -246,12 +246,22 @@ mod tests {
         let (mut transport, theirs) = pair();
         let (mut input, mut blocks) = (Input::new(), Blocks::new());
         theirs.send(b"hello");
-        assert_eq!(transport.fill(&mut input, &mut blocks).unwrap(), Fill::Bytes(5));
+        assert_eq!(
+            transport.fill(&mut input, &mut blocks).unwrap(),
+            Fill::Bytes(5)
+        );
         assert!(!transport.may_fill());
         theirs.send(b" again");
-        assert_eq!(transport.fill(&mut input, &mut blocks).unwrap(), Fill::NotNow, "no event yet");
+        assert_eq!(
+            transport.fill(&mut input, &mut blocks).unwrap(),
+            Fill::NotNow,
+            "no event yet"
+        );
         transport.ready.readable = true;
-        assert_eq!(transport.fill(&mut input, &mut blocks).unwrap(), Fill::Bytes(6));
+        assert_eq!(
+            transport.fill(&mut input, &mut blocks).unwrap(),
+            Fill::Bytes(6)
+        );
     }
 
     #[test]
@@ -261,8 +271,14 @@ mod tests {
         theirs.send(b"bye");
         theirs.close();
         transport.ready.closing = true;
-        assert_eq!(transport.fill(&mut input, &mut blocks).unwrap(), Fill::Bytes(3));
-        assert_eq!(transport.fill(&mut input, &mut blocks).unwrap(), Fill::Closed);
+        assert_eq!(
+            transport.fill(&mut input, &mut blocks).unwrap(),
+            Fill::Bytes(3)
+        );
+        assert_eq!(
+            transport.fill(&mut input, &mut blocks).unwrap(),
+            Fill::Closed
+        );
     }
 
     #[test]
@@ -271,11 +287,17 @@ mod tests {
         let (mut output, mut blocks) = (Output::new(), Blocks::new());
         theirs.limit(4);
         output.write(b"abcdefg", &mut blocks);
-        assert_eq!(transport.flush(&mut output, &mut blocks).unwrap(), Flush::NotNow);
+        assert_eq!(
+            transport.flush(&mut output, &mut blocks).unwrap(),
+            Flush::NotNow
+        );
         assert_eq!(theirs.received(), b"abcd");
         theirs.limit(100);
         transport.ready.writable = true;
-        assert_eq!(transport.flush(&mut output, &mut blocks).unwrap(), Flush::Done);
+        assert_eq!(
+            transport.flush(&mut output, &mut blocks).unwrap(),
+            Flush::Done
+        );
         assert_eq!(theirs.received(), b"efg");
     }
 }

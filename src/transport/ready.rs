@@ -13,11 +13,23 @@ pub struct Ready {
 
 impl Ready {
     /// An accepted socket: its request is usually there already.
-    pub const BOTH: Self = Self { readable: true, writable: true, closing: false };
+    pub const BOTH: Self = Self {
+        readable: true,
+        writable: true,
+        closing: false,
+    };
     /// A socket that is still being connected.
-    pub const NONE: Self = Self { readable: false, writable: false, closing: false };
+    pub const NONE: Self = Self {
+        readable: false,
+        writable: false,
+        closing: false,
+    };
     /// A fresh connection: nothing to read yet, everything to say.
-    pub const WRITE: Self = Self { readable: false, writable: true, closing: false };
+    pub const WRITE: Self = Self {
+        readable: false,
+        writable: true,
+        closing: false,
+    };
 
     /// Adds what an event says.
     pub const fn add(&mut self, readable: bool, writable: bool, closing: bool) {

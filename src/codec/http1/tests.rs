@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::buf::{Blocks, Input, Outlet, Output};
-use crate::codec::{ClientCodec, Codec, CodecError, Limits, Reuse, ServerCodec, StreamId};
+use crate::codec::{Codec, CodecError, Limits, Reuse, StreamId, play};
 use crate::http::head::Shelf;
-use crate::http::{ContentSize, FieldId, Part, RequestHead, ResponseHead, Status};
+use crate::http::{ContentSize, Part, RequestHead, ResponseHead};
 
 /// A codec with its buffers, as an engine would hold them.
 struct Bench<C> {
@@ -103,4 +103,15 @@ fn a_request_and_its_response_leave_the_connection_ready_for_the_next() {
         );
     }
     assert_eq!(bench.news(), None);
+}
+
+#[test]
+fn every_playbook_reads_the_same_whole_and_in_pieces() {
+    play::run_all(
+        "http1",
+        &play::Makers {
+            server: |limits| Box::new(Server::new(limits)),
+            client: |limits| Box::new(Client::new(limits)),
+        },
+    );
 }

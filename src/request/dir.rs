@@ -1,0 +1,277 @@
+//! Sections: compiled, compared and merged.
+//!
+//! Responsible for: [`Section`], a `<Location>` or `<Proxy>` ready to be compared; [`Dir`], what all matching
+//! sections say together; and [`DirCache`], which merges each combination once. Not responsible for: the order of
+//! a request's steps (`route`).
+//!
+//! Know first: what applies is the server's defaults, over them the `<Proxy>` sections that match the target URL,
+//! over these the `<Location>` sections that match the path, each kind in configuration order, the main server's
+//! first. A warm request only compares patterns and looks the combination up.
+
+use std::collections::HashMap;
+
+use super::glob::{self, Slash};
+use super::pattern::{Case, Pattern};
+use super::{Handler, Site};
+use crate::config::Merge as _;
+use crate::config::model::{self, DirConfig, LevelMap};
+use crate::log::{Level, Levels, Module};
+
+/// What a section's argument is compared with, and how.
+#[derive(Debug)]
+pub enum Section {
+    /// The path itself or, unless the argument ends in a slash, what is below it.
+    Path(Box<[u8]>),
+    /// A path pattern.
+    PathGlob(Box<[u8]>),
+    /// The beginning of a target URL.
+    Url(Box<[u8]>),
+    /// A target URL pattern.
+    UrlGlob(Box<[u8]>),
+    /// An expression, for either.
+    Regex(Pattern),
+}
+
+impl Section {
+    /// Compiles the argument of a `<Location>` or `<LocationMatch>`.
+    ///
+    /// # Errors
+    /// The expression cannot be compiled.
+    pub fn location(pattern: &model::Pattern) -> Result<Self, String> {
+        Self::compile(pattern, Self::Path, Self::PathGlob)
+    }
+
+    /// Compiles the argument of a `<Proxy>` or `<ProxyMatch>`.
+    ///
+    /// # Errors
+    /// The expression cannot be compiled.
+    pub fn proxy(pattern: &model::Pattern) -> Result<Self, String> {
+        Self::compile(pattern, Self::Url, Self::UrlGlob)
+    }
+
+    fn compile(
+        pattern: &model::Pattern,
+        prefix: fn(Box<[u8]>) -> Self,
+        glob: fn(Box<[u8]>) -> Self,
+    ) -> Result<Self, String> {
+        Ok(match pattern {
+            model::Pattern::Prefix(text) => prefix(text.as_bytes().into()),
+            model::Pattern::Glob(text) => glob(text.as_bytes().into()),
+            model::Pattern::Regex(text) => Self::Regex(Pattern::compile(text, Case::Sensitive)?),
+        })
+    }
+
+    /// Whether the section applies. `raw` is the path or the URL; `path` is the same with runs of slashes
+    /// collapsed, which is what httpd compares everything but expressions with.
+    #[must_use]
+    pub fn is_match(&self, path: &[u8], raw: &[u8]) -> bool {
+        match self {
+            Self::Path(prefix) => path.strip_prefix(&**prefix).is_some_and(|rest| {
+                prefix.last() == Some(&b'/') || matches!(rest.first(), None | Some(b'/'))
+            }),
+            Self::PathGlob(pattern) => glob::is_match(pattern, path, Slash::Stops),
+            Self::Url(prefix) => raw.starts_with(prefix),
+            Self::UrlGlob(pattern) => glob::is_match(pattern, raw, Slash::Passes),
+            Self::Regex(pattern) => pattern.is_match(raw),
+        }
+    }
+}
+
+/// One combination of sections, merged and compiled. There are few, so they are made on first use and kept.
+pub struct Dir {
+    /// What the sections say together.
+    pub config: DirConfig,
+    /// Positions in `Server::locations` of the sections that match, in order.
+    pub locations: Vec<u16>,
+    /// Positions in `Server::proxy_sections` of the sections that match the target URL, in order.
+    pub proxies: Vec<u16>,
+    /// The handler that `SetHandler` names.
+    pub handler: Option<&'static dyn Handler>,
+    /// Which messages about a request are wanted here.
+    pub levels: Levels,
+    /// `LimitRequestBody`; `u64::MAX` when there is no limit.
+    pub limit_body_bytes: u64,
+    /// Whether any access rule is there at all.
+    pub is_guarded: bool,
+}
+
+/// `LimitRequestBody` unless a directive says otherwise.
+const LIMIT_BODY: u64 = 1 << 30;
+
+impl Dir {
+    /// Merges and compiles one combination.
+    #[must_use]
+    pub fn compile(
+        server: &model::Server,
+        locations: &[u16],
+        proxies: &[u16],
+        handlers: &[&'static dyn Handler],
+    ) -> Self {
+        let of_proxies = proxies
+            .iter()
+            .filter_map(|&at| server.proxy_sections.get(usize::from(at)));
+        let of_locations = locations
+            .iter()
+            .filter_map(|&at| server.locations.get(usize::from(at)));
+        let sections = of_proxies
+            .map(|section| &section.dir)
+            .chain(of_locations.map(|section| &section.dir));
+        let config = sections.fold(server.location_defaults.clone(), |base, section| {
+            DirConfig::merge(&base, section)
+        });
+        let limit_body = config.limit_body_bytes.or(LIMIT_BODY);
+        Self {
+            locations: locations.to_vec(),
+            proxies: proxies.to_vec(),
+            handler: handler_of(&config, handlers),
+            levels: levels(&LevelMap::merge(&server.log_level, &config.log_level)),
+            limit_body_bytes: if limit_body == 0 {
+                u64::MAX
+            } else {
+                limit_body
+            },
+            is_guarded: config.access.compat.is_some() || config.access.require.is_some(),
+            config,
+        }
+    }
+}
+
+/// The handler that forwards requests, which `SetHandler proxy:URL` means.
+pub const PROXY_HANDLER: &str = "proxy-server";
+
+/// The handler that `SetHandler` names, if there is one.
+fn handler_of(
+    config: &DirConfig,
+    handlers: &[&'static dyn Handler],
+) -> Option<&'static dyn Handler> {
+    let name = match config.set_handler.get()? {
+        model::Handler::None => return None,
+        model::Handler::Named(name) => name,
+        model::Handler::Proxy(_) => PROXY_HANDLER,
+    };
+    handlers
+        .iter()
+        .find(|handler| handler.name() == name)
+        .copied()
+}
+
+/// One level per module.
+pub(super) fn levels(map: &LevelMap) -> Levels {
+    let level = |level: model::Level| Level::parse(level.word()).unwrap_or(Level::Warn);
+    let mut levels = crate::log::LevelMap::new();
+    levels.set_default(level(map.default.or(model::Level::Warn)));
+    for (name, wanted) in &map.modules {
+        if let Some(module) = Module::parse(name) {
+            levels.set(module, level(*wanted));
+        }
+    }
+    levels.compile()
+}
+
+/// The combinations that one loop has met.
+#[derive(Default)]
+pub struct DirCache {
+    known: HashMap<Box<[u16]>, &'static Dir>,
+    /// The combination being looked up: site, how many locations, the locations, the proxies. Kept for its
+    /// allocation.
+    key: Vec<u16>,
+}
+
+/// A combination, kept or (beyond [`COMBINATIONS_MAX`]) made for one request.
+pub(super) enum Merged {
+    Kept(&'static Dir),
+    Single(Box<Dir>),
+}
+
+/// Clients choose which sections match, so how many combinations are kept for ever has a limit. Beyond it a
+/// combination is merged for each request that needs it: slower, and right.
+const COMBINATIONS_MAX: usize = 1024;
+
+/// Marks a site without sections, and the end of the locations in a key.
+const HEADER: usize = 3;
+
+impl DirCache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Compares a path with the site's `<Location>` sections and gives what holds there.
+    pub(super) fn locate(
+        &mut self,
+        site: &'static Site,
+        path: &[u8],
+        raw: &[u8],
+        handlers: &[&'static dyn Handler],
+    ) -> Merged {
+        if site.locations.is_empty() {
+            return Merged::Kept(&site.base);
+        }
+        self.start(site);
+        self.collect(&site.locations, path, raw);
+        self.merged(site, handlers)
+    }
+
+    /// Compares a target URL with the site's `<Proxy>` sections and gives what holds for a request that goes
+    /// there, when `base` holds for its path; `None` when no section matches.
+    pub(super) fn locate_proxied(
+        &mut self,
+        site: &'static Site,
+        base: &Dir,
+        url: &[u8],
+        handlers: &[&'static dyn Handler],
+    ) -> Option<Merged> {
+        if site.proxies.is_empty() {
+            return None;
+        }
+        self.start(site);
+        self.key.extend_from_slice(&base.locations);
+        self.close();
+        let before = self.key.len();
+        self.collect(&site.proxies, url, url);
+        (self.key.len() > before).then(|| self.merged(site, handlers))
+    }
+
+    fn start(&mut self, site: &Site) {
+        let [low, high] =
+            [site.index & 0xffff, site.index >> 16].map(|half| u16::try_from(half).unwrap_or(0));
+        self.key.clear();
+        self.key.extend([low, high, u16::MAX]);
+    }
+
+    /// Writes down how many locations the key has.
+    fn close(&mut self) {
+        let count = u16::try_from(self.key.len() - HEADER).unwrap_or(u16::MAX);
+        if let Some(cell) = self.key.get_mut(HEADER - 1) {
+            *cell = count;
+        }
+    }
+
+    fn collect(&mut self, sections: &[Section], path: &[u8], raw: &[u8]) {
+        for (at, section) in (0_u16..).zip(sections) {
+            if section.is_match(path, raw) {
+                self.key.push(at);
+            }
+        }
+    }
+
+    fn merged(&mut self, site: &'static Site, handlers: &[&'static dyn Handler]) -> Merged {
+        if self.key.len() == HEADER {
+            return Merged::Kept(&site.base);
+        }
+        if let Some(dir) = self.known.get(self.key.as_slice()) {
+            return Merged::Kept(dir);
+        }
+        let all = self.key.get(HEADER..).unwrap_or_default();
+        let count = self.key.get(HEADER - 1).copied().unwrap_or(u16::MAX);
+        let (locations, proxies) = all.split_at(usize::from(count).min(all.len()));
+        let dir = Box::new(Dir::compile(&site.server, locations, proxies, handlers));
+        if self.known.len() >= COMBINATIONS_MAX {
+            return Merged::Single(dir);
+        }
+        let dir: &'static Dir = Box::leak(dir);
+        self.known.insert(self.key.as_slice().into(), dir);
+        Merged::Kept(dir)
+    }
+}

@@ -1,0 +1,47 @@
+//! From a request's head to a verdict.
+//!
+//! Responsible for: what tine decides about a request before and after a handler does: which server, path and
+//! sections it belongs to ([`locate`]), who may have it, which handler decides ([`Handler`]), and what a client is
+//! told when nobody else answers ([`Answer`], [`Failure`]). Not responsible for: sockets, time and retries (`engine`), what handlers decide
+//! (`proxy`, `admin`), or bytes (`codec`).
+//!
+//! Know first: decisions are values. A [`Handler`] sees an [`Ask`], which borrows everything, and returns a
+//! [`Verdict`]; with [`Verdict::Forward`] it has filled a [`Plan`], which the engine carries out. Everything that
+//! does not change while a child lives is in [`Env`], leaked once, so `&'static` is borrowed freely.
+//!
+//! Reading order: [`ask`], [`verdict`], [`route`] with [`vhost`], [`dir`] and [`access`]; [`answer`], [`errordoc`],
+//! [`failure`]; [`env`], [`site`]; [`pattern`] and [`glob`] when a match surprises.
+
+pub mod access;
+pub mod answer;
+pub mod ask;
+pub mod backend;
+mod dialect;
+pub mod dir;
+pub mod env;
+pub mod errordoc;
+pub mod failure;
+pub mod glob;
+pub mod pages;
+pub mod pattern;
+pub mod route;
+pub mod site;
+pub mod verdict;
+pub mod vhost;
+
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Answer;
+pub use ask::{Ask, Peers};
+pub use backend::{Address, Backend, PoolRules};
+pub use dir::{Dir, DirCache};
+pub use env::{Env, Me};
+pub use failure::{Failure, FailureKind, Outcome, Sent, Side};
+pub use pattern::{Case, Groups, Pattern};
+pub use route::{NOWHERE, Route, locate, max_forwards};
+pub use site::{ReadRule, Site};
+pub use verdict::{Claim, Handler, Milestone, Plan, Ticket, Verdict};
+pub use vhost::Vhosts;

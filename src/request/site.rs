@@ -1,0 +1,304 @@
+//! A server (main or virtual host), compiled: what the serving paths read is a plain field here.
+//!
+//! Responsible for: defaults, durations, compiled sections, the Server field and the signature. Not responsible
+//! for: choosing the site of a request (`vhost`).
+
+use super::dir::{self, Dir, Section};
+use super::glob::{self, Slash};
+use super::{Handler, access, vhost};
+use crate::codec::Limits;
+use crate::config::model::{
+    Alias, EncodedSlashes, ReadTimeout, Server, ServerTokens, Signature, Trace, UseCanonicalName,
+};
+use crate::log::{AccessLog, ErrorLog, Levels};
+
+/// A server, compiled.
+pub struct Site {
+    /// Position in [`super::Env::sites`].
+    pub index: u32,
+    /// The server as configured, merged.
+    pub server: Server,
+    /// The name it answers to, in lower case; never empty.
+    pub name: String,
+    /// The port in its ServerName, else in its `<VirtualHost>` line.
+    pub port: Option<u16>,
+    /// The name and port as the scoreboard shows them.
+    pub vhost_text: String,
+    /// `Timeout`, in milliseconds.
+    pub timeout_ms: u64,
+    /// `KeepAlive`.
+    pub keep_alive: bool,
+    /// `KeepAliveTimeout`.
+    pub keep_alive_timeout_ms: u64,
+    /// `MaxKeepAliveRequests`; 0 is no limit.
+    pub max_keep_alive_requests: u32,
+    /// `LimitRequestLine` and relatives.
+    pub head_limits: Limits,
+    /// `RequestReadTimeout` for the TLS handshake.
+    pub read_handshake: ReadRule,
+    /// `RequestReadTimeout` for the request line and fields.
+    pub read_header: ReadRule,
+    /// `RequestReadTimeout` for the content.
+    pub read_body: ReadRule,
+    /// `TraceEnable`.
+    pub trace: Trace,
+    /// `AllowEncodedSlashes`.
+    pub encoded_slashes: EncodedSlashes,
+    /// `MergeSlashes`.
+    pub merge_slashes: bool,
+    /// `StrictHostCheck`.
+    pub strict_host_check: bool,
+    /// `HttpProtocolOptions Strict`.
+    pub strict: bool,
+    /// `HttpProtocolOptions RegisteredMethods`.
+    pub registered_methods: bool,
+    /// `UseCanonicalName`; DNS is treated as On, since the local address is never looked up.
+    pub is_name_canonical: bool,
+    /// `UseCanonicalPhysicalPort`.
+    pub is_port_physical: bool,
+    /// `ProxyRequests`.
+    pub is_forward_proxy: bool,
+    /// The value of the Server field, by `ServerTokens`.
+    pub server_field: String,
+    /// `ServerSignature`.
+    pub signature: Signature,
+    /// The compiled `<Location>` sections, in the order of `server.locations`.
+    pub locations: Vec<Section>,
+    /// The compiled `<Proxy>` sections, in the order of `server.proxy_sections`.
+    pub proxies: Vec<Section>,
+    /// What holds where no section matches.
+    pub base: Dir,
+    /// Which messages are wanted that belong to no request.
+    pub levels: Levels,
+    /// Where its messages go; `None` before the logs are open, and in tests.
+    pub error_log: Option<&'static ErrorLog>,
+    /// Its access logs, GlobalLog ones included.
+    pub access_logs: Vec<AccessLog>,
+    /// What the operator should be told at start.
+    pub notes: Vec<String>,
+}
+
+/// One stage of `RequestReadTimeout`, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadRule {
+    /// How long the stage may take at first; `None` is no limit.
+    pub initial_ms: Option<u64>,
+    /// How long it may take at most when bytes keep coming; `None` is no cap.
+    pub max_ms: Option<u64>,
+    /// How many bytes buy one more second; 0 buys none.
+    pub bytes_per_s: u32,
+}
+
+/// The version that goes with the product's name.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Site {
+    /// Compiles a server. `main_name` is what a server without a name of its own answers to. The logs are put in
+    /// by the caller, who opens them.
+    ///
+    /// # Errors
+    /// An expression of a section cannot be compiled; in words for the operator.
+    pub fn compile(
+        index: u32,
+        server: &Server,
+        main_name: &str,
+        handlers: &[&'static dyn Handler],
+    ) -> Result<Self, String> {
+        let name = own_name(server, main_name);
+        let read = &server.request_read_timeout;
+        let options = &server.http_protocol_options;
+        let (locations, proxies) = sections(server)?;
+        Ok(Self {
+            index,
+            vhost_text: port(server).map_or_else(|| name.clone(), |port| format!("{name}:{port}")),
+            name,
+            port: port(server),
+            timeout_ms: seconds_ms(server.timeout_s.or(60)),
+            keep_alive: server.keep_alive.or(true),
+            keep_alive_timeout_ms: u64::from(server.keep_alive_timeout_ms.or(5000)),
+            max_keep_alive_requests: server.max_keep_alive_requests.or(100),
+            head_limits: Limits {
+                line: size(server.limits.line_bytes.or(8190)),
+                field_size: size(server.limits.field_bytes.or(8190)),
+                fields: size(server.limits.fields.or(100)),
+            },
+            read_handshake: ReadRule::new(read.handshake.get(), 0, None, 0),
+            read_header: ReadRule::new(read.header.get(), 20, Some(40), 500),
+            read_body: ReadRule::new(read.body.get(), 20, None, 500),
+            trace: server.trace_enable.or(Trace::On),
+            encoded_slashes: server.allow_encoded_slashes.or(EncodedSlashes::Off),
+            merge_slashes: server.merge_slashes.or(true),
+            strict_host_check: server.strict_host_check.or(false),
+            strict: options.strict.or(true),
+            registered_methods: options.registered_methods.or(false),
+            is_name_canonical: server.use_canonical_name.or(UseCanonicalName::Off)
+                != UseCanonicalName::Off,
+            is_port_physical: server.use_canonical_physical_port.or(false),
+            is_forward_proxy: server.proxy.requests.or(false),
+            server_field: product(server.server_tokens.or(ServerTokens::Full)),
+            signature: server.server_signature.or(Signature::Off),
+            base: Dir::compile(server, &[], &[], handlers),
+            levels: dir::levels(&server.log_level),
+            error_log: None,
+            access_logs: Vec::new(),
+            notes: notes(server, handlers),
+            locations,
+            proxies,
+            server: server.clone(),
+        })
+    }
+
+    /// Whether a host name in lower case is one of this server's: ServerName, ServerAlias, or what its
+    /// `<VirtualHost>` line says.
+    #[must_use]
+    pub fn answers_to(&self, host: &[u8]) -> bool {
+        let is_alias = self.server.aliases.iter().any(|alias| match alias {
+            Alias::Exact(alias) => alias.as_bytes() == host,
+            Alias::Wild(pattern) => glob::is_match(pattern.as_bytes(), host, Slash::Passes),
+        });
+        let mut addresses = self.server.addresses.iter();
+        self.name.as_bytes() == host
+            || is_alias
+            || addresses.any(|address| {
+                vhost::without_port(&address.text)
+                    .as_bytes()
+                    .eq_ignore_ascii_case(host)
+            })
+    }
+
+    /// `ServerAdmin`, or httpd's words for want of one.
+    #[must_use]
+    pub fn admin(&self) -> &str {
+        self.server
+            .admin
+            .get()
+            .map_or("[no address given]", String::as_str)
+    }
+}
+
+impl ReadRule {
+    fn new(
+        rule: Option<&ReadTimeout>,
+        initial_s: u32,
+        max_s: Option<u32>,
+        bytes_per_s: u32,
+    ) -> Self {
+        let rule = rule.copied().unwrap_or(ReadTimeout {
+            initial_s,
+            max_s,
+            min_rate_bytes_per_s: bytes_per_s,
+        });
+        Self {
+            initial_ms: (rule.initial_s > 0).then(|| seconds_ms(rule.initial_s)),
+            max_ms: rule.max_s.map(seconds_ms),
+            bytes_per_s: rule.min_rate_bytes_per_s,
+        }
+    }
+
+    /// How long after its beginning the stage must be over when so many bytes have come; `otherwise_ms` when the
+    /// rule sets no limit.
+    #[must_use]
+    pub fn deadline_after_ms(&self, bytes: u64, otherwise_ms: u64) -> u64 {
+        let Some(initial) = self.initial_ms else {
+            return otherwise_ms;
+        };
+        let bought = bytes
+            .saturating_mul(1000)
+            .checked_div(u64::from(self.bytes_per_s))
+            .unwrap_or(0);
+        let allowed = initial.saturating_add(bought);
+        self.max_ms
+            .map_or(allowed, |max| allowed.min(max.max(initial)))
+    }
+}
+
+/// The Server field by ServerTokens.
+fn product(tokens: ServerTokens) -> String {
+    let mut numbers = VERSION.splitn(3, '.');
+    let (major, minor) = (
+        numbers.next().unwrap_or_default(),
+        numbers.next().unwrap_or_default(),
+    );
+    match tokens {
+        ServerTokens::Prod => "tine".to_owned(),
+        ServerTokens::Major => format!("tine/{major}"),
+        ServerTokens::Minor => format!("tine/{major}.{minor}"),
+        ServerTokens::Min => format!("tine/{VERSION}"),
+        ServerTokens::Os | ServerTokens::Full => format!("tine/{VERSION} (Unix)"),
+    }
+}
+
+fn sections(server: &Server) -> Result<(Vec<Section>, Vec<Section>), String> {
+    // A position must fit 16 bits, with one value left to mark the end.
+    if server.locations.len().max(server.proxy_sections.len()) >= usize::from(u16::MAX) {
+        return Err(format!(
+            "{} has more sections than can be told apart",
+            server.label()
+        ));
+    }
+    let locations = server.locations.iter().map(|location| {
+        Section::location(&location.pattern)
+            .map_err(|error| format!("{}: `{}`: {error}", location.place, location.pattern.text()))
+    });
+    let proxies = server.proxy_sections.iter().map(|section| {
+        Section::proxy(&section.pattern)
+            .map_err(|error| format!("{}: `{}`: {error}", section.place, section.pattern.text()))
+    });
+    Ok((
+        locations.collect::<Result<_, _>>()?,
+        proxies.collect::<Result<_, _>>()?,
+    ))
+}
+
+/// The port of ServerName, else of the `<VirtualHost>` line.
+fn port(server: &Server) -> Option<u16> {
+    let of_name = server.name.get().and_then(|name| name.port);
+    of_name.or_else(|| server.addresses.first().and_then(|address| address.port))
+}
+
+/// What the operator should be told about the sections of a server.
+fn notes(server: &Server, handlers: &[&'static dyn Handler]) -> Vec<String> {
+    let locations = server
+        .locations
+        .iter()
+        .map(|section| (&section.dir, section.place.to_string()));
+    let proxies = server
+        .proxy_sections
+        .iter()
+        .map(|section| (&section.dir, section.place.to_string()));
+    let all = std::iter::once((&server.location_defaults, server.label()))
+        .chain(locations)
+        .chain(proxies);
+    let mut notes = Vec::new();
+    for (dir, place) in all {
+        if let Some(note) = access::note(&dir.access) {
+            notes.push(format!("{place}: {note}"));
+        }
+        if let Some(crate::config::model::Handler::Named(name)) = dir.set_handler.get()
+            && !handlers.iter().any(|handler| handler.name() == name)
+        {
+            notes.push(format!(
+                "{place}: there is no handler `{name}`; requests that need it get 404"
+            ));
+        }
+    }
+    notes
+}
+
+fn seconds_ms(count: u32) -> u64 {
+    u64::from(count) * 1000
+}
+
+/// The name of a server; never empty.
+fn own_name(server: &Server, main_name: &str) -> String {
+    let name = vhost::server_name(server, main_name);
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
+}
+
+fn size(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
