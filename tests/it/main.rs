@@ -10,5 +10,16 @@
     reason = "a test waits, starts threads and reads the clock; a failed test prints what the server said"
 )]
 
+mod bad_input;
+mod balancer;
+mod config_errors;
+mod demo;
 mod harness;
+mod logs;
+mod packaged;
 mod proxy_http;
+mod restart;
+mod shapes;
+mod slides;
+mod status;
+mod traces;

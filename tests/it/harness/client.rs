@@ -155,13 +155,16 @@ impl Client {
     /// Resets the connection instead of closing it in order.
     pub(crate) fn reset(self) {
         let socket = socket2::SockRef::from(&self.stream);
-        socket.set_linger(Some(Duration::ZERO)).expect("a socket option");
+        socket
+            .set_linger(Some(Duration::ZERO))
+            .expect("a socket option");
     }
 
     /// The next response; the test fails if there is none.
     #[track_caller]
     pub(crate) fn response(&mut self) -> Response {
-        self.try_response(false).unwrap_or_else(|broken| panic!("no response: {broken}"))
+        self.try_response(false)
+            .unwrap_or_else(|broken| panic!("no response: {broken}"))
     }
 
     /// The next response that is not interim.
@@ -178,7 +181,8 @@ impl Client {
     /// The response to a HEAD, which has no content whatever its fields say.
     #[track_caller]
     pub(crate) fn head_response(&mut self) -> Response {
-        self.try_response(true).unwrap_or_else(|broken| panic!("no response: {broken}"))
+        self.try_response(true)
+            .unwrap_or_else(|broken| panic!("no response: {broken}"))
     }
 
     /// The next response, or what came instead.
@@ -190,7 +194,11 @@ impl Client {
     }
 
     /// The next response, its content handed over piece by piece instead of kept.
-    pub(crate) fn streamed(&mut self, is_head: bool, take: &mut dyn FnMut(&[u8])) -> Result<Response, Broken> {
+    pub(crate) fn streamed(
+        &mut self,
+        is_head: bool,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<Response, Broken> {
         let end = Instant::now() + self.patience;
         let mut response = self.head(end)?;
         response.framing = framing(&response, is_head)?;
@@ -227,7 +235,10 @@ impl Client {
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut taken = Vec::new();
         let end = Instant::now() + self.patience;
-        self.take(count as u64, end, &mut |bytes| taken.extend_from_slice(bytes)).expect("so many bytes");
+        self.take(count as u64, end, &mut |bytes| {
+            taken.extend_from_slice(bytes)
+        })
+        .expect("so many bytes");
         taken
     }
 
@@ -243,12 +254,20 @@ impl Client {
         }
     }
 
-    fn take(&mut self, mut length: u64, end: Instant, take: &mut dyn FnMut(&[u8])) -> Result<(), Broken> {
+    fn take(
+        &mut self,
+        mut length: u64,
+        end: Instant,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Broken> {
         while length > 0 {
             if self.waiting.is_empty() && !self.fill(end)? {
                 return Err(Broken::Truncated(format!("{length} bytes are missing")));
             }
-            let now = self.waiting.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+            let now = self
+                .waiting
+                .len()
+                .min(usize::try_from(length).unwrap_or(usize::MAX));
             take(&self.waiting[..now]);
             self.waiting.drain(..now);
             length -= now as u64;
@@ -256,11 +275,16 @@ impl Client {
         Ok(())
     }
 
-    fn chunks(&mut self, end: Instant, take: &mut dyn FnMut(&[u8])) -> Result<Vec<(String, String)>, Broken> {
+    fn chunks(
+        &mut self,
+        end: Instant,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<Vec<(String, String)>, Broken> {
         loop {
             let line = self.line(end)?;
             let size = line.split(';').next().unwrap_or_default();
-            let size = u64::from_str_radix(size, 16).map_err(|_| Broken::Malformed(line.clone()))?;
+            let size =
+                u64::from_str_radix(size, 16).map_err(|_| Broken::Malformed(line.clone()))?;
             if size == 0 {
                 return self.trailers(end);
             }
@@ -315,7 +339,9 @@ impl Client {
         if left.is_zero() {
             return Err(Broken::Late(latin1(&self.waiting)));
         }
-        self.stream.set_read_timeout(Some(left)).expect("a socket option");
+        self.stream
+            .set_read_timeout(Some(left))
+            .expect("a socket option");
         let mut block = [0; 65536];
         match self.stream.read(&mut block) {
             Ok(0) => Ok(false),
@@ -352,7 +378,10 @@ fn parse(head: &[u8]) -> Result<Response, Broken> {
     let mut lines = text.split("\r\n");
     let mut words = lines.next().unwrap_or_default().splitn(3, ' ');
     let version = words.next().unwrap_or_default().to_owned();
-    let status = words.next().and_then(|word| word.parse().ok()).ok_or_else(malformed)?;
+    let status = words
+        .next()
+        .and_then(|word| word.parse().ok())
+        .ok_or_else(malformed)?;
     if !version.starts_with("HTTP/1.") {
         return Err(malformed());
     }
@@ -368,7 +397,9 @@ fn parse(head: &[u8]) -> Result<Response, Broken> {
 }
 
 fn field(line: &str) -> Result<(String, String), Broken> {
-    let (name, value) = line.split_once(':').ok_or_else(|| Broken::Malformed(line.to_owned()))?;
+    let (name, value) = line
+        .split_once(':')
+        .ok_or_else(|| Broken::Malformed(line.to_owned()))?;
     Ok((name.to_owned(), value.trim().to_owned()))
 }
 

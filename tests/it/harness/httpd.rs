@@ -19,7 +19,10 @@ pub(crate) fn is_peer() -> bool {
 /// The `LoadModule` lines for this shape.
 pub(crate) fn modules(shape: Shape) -> String {
     let mpm = shape.name();
-    let mut lines = format!("LoadModule mpm_{mpm}_module {}\n", file(&format!("mpm_{mpm}")));
+    let mut lines = format!(
+        "LoadModule mpm_{mpm}_module {}\n",
+        file(&format!("mpm_{mpm}"))
+    );
     if is_peer() {
         for name in NEEDED {
             lines.push_str(&format!("LoadModule {name}_module {}\n", file(name)));
@@ -38,13 +41,14 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 12] = [
+const NEEDED: [&str; 13] = [
     "authz_core",
     "authz_host",
     "access_compat",
     "slotmem_shm",
     "proxy",
     "proxy_http",
+    "proxy_ajp",
     "proxy_balancer",
     "lbmethod_byrequests",
     "lbmethod_bytraffic",

@@ -16,7 +16,7 @@ pub(crate) mod tine;
 
 pub(crate) use client::{Client, Response};
 pub(crate) use origin::{Call, Origin};
-pub(crate) use tine::{Shape, Tine};
+pub(crate) use tine::{NOTHING_HAPPENS, Setup, Shape, Tine};
 
 use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,7 +30,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 /// Waits until `condition` holds; a test that waits in vain fails with `what`.
 #[track_caller]
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    assert!(holds_within(PATIENCE, &mut condition), "waited in vain: {what}");
+    assert!(
+        holds_within(PATIENCE, &mut condition),
+        "waited in vain: {what}"
+    );
 }
 
 /// Whether `condition` comes to hold before `patience` runs out.
@@ -65,7 +68,11 @@ impl Gate {
 
     /// Lets everybody through, now and later.
     pub(crate) fn open(&self) {
-        self.0.0.lock().expect("no test panics while holding it").is_open = true;
+        self.0
+            .0
+            .lock()
+            .expect("no test panics while holding it")
+            .is_open = true;
         self.0.1.notify_all();
     }
 
@@ -83,7 +90,11 @@ impl Gate {
 
     /// How many stand at the gate.
     pub(crate) fn waiting(&self) -> usize {
-        self.0.0.lock().expect("no test panics while holding it").waiting
+        self.0
+            .0
+            .lock()
+            .expect("no test panics while holding it")
+            .waiting
     }
 }
 
@@ -117,7 +128,9 @@ impl DeadPort {
 fn bound() -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    socket.bind(&any.into()).expect("a port of the loopback address");
+    socket
+        .bind(&any.into())
+        .expect("a port of the loopback address");
     socket
 }
 
@@ -131,7 +144,13 @@ fn port_of(socket: &Socket) -> u16 {
 pub(crate) fn pattern(offset: u64, length: usize) -> Vec<u8> {
     let block = pattern_block();
     let start = usize::try_from(offset % block.len() as u64).expect("less than the block's length");
-    block.iter().copied().cycle().skip(start).take(length).collect()
+    block
+        .iter()
+        .copied()
+        .cycle()
+        .skip(start)
+        .take(length)
+        .collect()
 }
 
 /// Compares bytes that come in pieces with [`pattern`], for contents too large to keep.
@@ -148,7 +167,8 @@ impl PatternCheck {
     pub(crate) fn add(&mut self, mut bytes: &[u8]) {
         let block = pattern_block();
         while !bytes.is_empty() {
-            let start = usize::try_from(self.length % block.len() as u64).expect("less than the block's length");
+            let start = usize::try_from(self.length % block.len() as u64)
+                .expect("less than the block's length");
             let now = bytes.len().min(block.len() - start);
             self.is_wrong |= bytes[..now] != block[start..start + now];
             self.length += now as u64;
@@ -161,6 +181,8 @@ fn pattern_block() -> &'static [u8] {
     static BLOCK: OnceLock<Vec<u8>> = OnceLock::new();
     BLOCK.get_or_init(|| {
         let mixed = (0..65521u64).map(|at| at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56);
-        mixed.map(|byte| u8::try_from(byte).expect("eight bits are left")).collect()
+        mixed
+            .map(|byte| u8::try_from(byte).expect("eight bits are left"))
+            .collect()
     })
 }

@@ -78,24 +78,40 @@ impl Seen {
 
 impl Origin {
     /// A backend that answers by `answer`.
-    pub(crate) fn start(name: &str, answer: impl Fn(&mut Call<'_>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        name: &str,
+        answer: impl Fn(&mut Call<'_>) + Send + Sync + 'static,
+    ) -> Self {
         Self::on("127.0.0.1:0", name, answer)
     }
 
     /// The same at this address.
-    pub(crate) fn on(address: &str, name: &str, answer: impl Fn(&mut Call<'_>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn on(
+        address: &str,
+        name: &str,
+        answer: impl Fn(&mut Call<'_>) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(address).expect("a port to listen on");
         let place = Place::Tcp(listener.local_addr().expect("it is bound"));
-        Self::run(place, name, answer, move || Ok(Wire::Tcp(listener.accept()?.0)))
+        Self::run(place, name, answer, move || {
+            Ok(Wire::Tcp(listener.accept()?.0))
+        })
     }
 
     /// The same at a Unix socket, which anybody may use.
-    pub(crate) fn unix(path: &Path, name: &str, answer: impl Fn(&mut Call<'_>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn unix(
+        path: &Path,
+        name: &str,
+        answer: impl Fn(&mut Call<'_>) + Send + Sync + 'static,
+    ) -> Self {
         use std::os::unix::fs::PermissionsExt;
         let listener = UnixListener::bind(path).expect("a socket to listen on");
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).expect("our own socket");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))
+            .expect("our own socket");
         let place = Place::Unix(path.to_owned());
-        Self::run(place, name, answer, move || Ok(Wire::Unix(listener.accept()?.0)))
+        Self::run(place, name, answer, move || {
+            Ok(Wire::Unix(listener.accept()?.0))
+        })
     }
 
     /// A backend that answers everything with its name.
@@ -164,7 +180,11 @@ impl Origin {
 
     /// What arrived so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.shared.seen.lock().expect("no panic while held").clone()
+        self.shared
+            .seen
+            .lock()
+            .expect("no panic while held")
+            .clone()
     }
 
     /// What arrived last.
@@ -191,7 +211,9 @@ impl Origin {
     /// Waits until so many requests have arrived.
     #[track_caller]
     pub(crate) fn wait_for(&self, count: usize) {
-        until(&format!("{count} requests at {}", self.shared.name), || self.count() >= count);
+        until(&format!("{count} requests at {}", self.shared.name), || {
+            self.count() >= count
+        });
     }
 }
 
@@ -203,7 +225,13 @@ impl Drop for Origin {
             Place::Tcp(address) => TcpStream::connect_timeout(address, PATIENCE).map(drop),
             Place::Unix(path) => UnixStream::connect(path).map(drop),
         };
-        for (_, stream) in self.shared.streams.lock().expect("no panic while held").drain() {
+        for (_, stream) in self
+            .shared
+            .streams
+            .lock()
+            .expect("no panic while held")
+            .drain()
+        {
             stream.end();
         }
         if let (Ok(()), Some(acceptor)) = (woken, self.acceptor.take()) {
@@ -215,7 +243,11 @@ impl Drop for Origin {
 fn admit(shared: &Arc<Shared>, wire: Wire) {
     let connection = shared.connections.fetch_add(1, Ordering::SeqCst);
     shared.open.fetch_add(1, Ordering::SeqCst);
-    shared.streams.lock().expect("no panic while held").insert(connection, wire.again());
+    shared
+        .streams
+        .lock()
+        .expect("no panic while held")
+        .insert(connection, wire.again());
     let shared = Arc::clone(shared);
     thread::spawn(move || {
         let mut reader = Reader {
@@ -237,7 +269,11 @@ fn admit(shared: &Arc<Shared>, wire: Wire) {
             }
         }
         reader.wire.end();
-        shared.streams.lock().expect("no panic while held").remove(&connection);
+        shared
+            .streams
+            .lock()
+            .expect("no panic while held")
+            .remove(&connection);
         shared.open.fetch_sub(1, Ordering::SeqCst);
     });
 }
@@ -293,7 +329,12 @@ impl Call<'_> {
 
     /// The request target.
     pub(crate) fn target(&self) -> String {
-        self.seen().line().split(' ').nth(1).unwrap_or_default().to_owned()
+        self.seen()
+            .line()
+            .split(' ')
+            .nth(1)
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The number of this request at this backend, counted from 0.
@@ -305,7 +346,9 @@ impl Call<'_> {
     pub(crate) fn content(&mut self) -> Vec<u8> {
         let mut content = Vec::new();
         self.read_content(&mut |bytes| content.extend_from_slice(bytes));
-        self.shared.seen.lock().expect("no panic while held")[self.index].content.clone_from(&content);
+        self.shared.seen.lock().expect("no panic while held")[self.index]
+            .content
+            .clone_from(&content);
         content
     }
 
@@ -324,7 +367,8 @@ impl Call<'_> {
             }
             Body::Chunked => {
                 if let Some(trailers) = self.reader.chunks(take) {
-                    self.shared.seen.lock().expect("no panic while held")[self.index].trailers = trailers;
+                    self.shared.seen.lock().expect("no panic while held")[self.index].trailers =
+                        trailers;
                 }
             }
         }
@@ -436,7 +480,10 @@ impl Reader {
             if self.waiting.is_empty() && !self.fill() {
                 return false;
             }
-            let now = self.waiting.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+            let now = self
+                .waiting
+                .len()
+                .min(usize::try_from(length).unwrap_or(usize::MAX));
             take(&self.waiting[..now]);
             self.waiting.drain(..now);
             length -= now as u64;

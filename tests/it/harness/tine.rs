@@ -38,7 +38,9 @@ impl Shape {
 
     fn sizes(self) -> &'static str {
         match self {
-            Self::Prefork => "StartServers 2\nMinSpareServers 1\nMaxSpareServers 4\nServerLimit 16\nMaxRequestWorkers 16\n",
+            Self::Prefork => {
+                "StartServers 2\nMinSpareServers 1\nMaxSpareServers 4\nServerLimit 16\nMaxRequestWorkers 16\n"
+            }
             Self::Worker | Self::Event => {
                 "StartServers 1\nServerLimit 2\nThreadsPerChild 8\nMaxRequestWorkers 16\nMinSpareThreads 1\nMaxSpareThreads 16\n"
             }
@@ -119,7 +121,11 @@ impl Setup {
 
     fn prelude(&self, root: &Path, port: u16) -> String {
         let sizes = self.sizes.as_deref().unwrap_or_else(|| self.shape.sizes());
-        let board = if httpd::is_peer() { "" } else { "ScoreBoardFile run/scoreboard\n" };
+        let board = if httpd::is_peer() {
+            ""
+        } else {
+            "ScoreBoardFile run/scoreboard\n"
+        };
         format!(
             "ServerRoot \"{}\"\n{}{sizes}Listen 127.0.0.1:{port}\nServerName tine.test\nDefaultRuntimeDir run\nPidFile run/tine.pid\n\
              {board}ErrorLog logs/error_log\nLogLevel {}\nCustomLog logs/access_log \"%h %l %u %t \\\"%r\\\" %>s %b\"\n{}",
@@ -157,7 +163,9 @@ impl Tine {
         let mut ended = false;
         let is_up = holds_within(PATIENCE, &mut || {
             ended = process.try_wait().expect("it is our child").is_some();
-            ended || (root.join("run/tine.pid").exists() && TcpStream::connect_timeout(&address, PATIENCE).is_ok())
+            ended
+                || (root.join("run/tine.pid").exists()
+                    && TcpStream::connect_timeout(&address, PATIENCE).is_ok())
         });
         if is_up && !ended {
             return Ok(process);
@@ -197,7 +205,9 @@ impl Tine {
     /// The response to a GET on a connection of its own.
     #[track_caller]
     pub(crate) fn get(&self, target: &str) -> Response {
-        self.send(&format!("GET {target} HTTP/1.1\r\nHost: tine.test\r\nConnection: close\r\n\r\n"))
+        self.send(&format!(
+            "GET {target} HTTP/1.1\r\nHost: tine.test\r\nConnection: close\r\n\r\n"
+        ))
     }
 
     /// The response to these bytes on a connection of their own.
@@ -217,7 +227,10 @@ impl Tine {
     pub(crate) fn children(&self) -> Vec<Pid> {
         let path = format!("/proc/{0}/task/{0}/children", self.pid());
         let list = fs::read_to_string(path).unwrap_or_default();
-        list.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
+        list.split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .map(Pid::from_raw)
+            .collect()
     }
 
     /// Sends the parent a signal.
@@ -228,12 +241,19 @@ impl Tine {
 
     /// Runs the program on the same configuration, as an operator would.
     pub(crate) fn control(&self, arguments: &[&str]) -> Output {
-        command(self.root()).args(arguments).output().expect("the program is there")
+        command(self.root())
+            .args(arguments)
+            .output()
+            .expect("the program is there")
     }
 
     /// Replaces the configuration behind the usual head.
     pub(crate) fn rewrite(&self, conf: &str) {
-        write_conf(self.root(), &self.setup.prelude(self.root(), self.port), conf);
+        write_conf(
+            self.root(),
+            &self.setup.prelude(self.root(), self.port),
+            conf,
+        );
     }
 
     /// Waits for the parent's end.
@@ -258,7 +278,10 @@ impl Tine {
 
     /// The lines of the access log so far.
     pub(crate) fn access_log(&self) -> Vec<String> {
-        self.file("logs/access_log").lines().map(str::to_owned).collect()
+        self.file("logs/access_log")
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     /// A file below its ServerRoot, or nothing.
@@ -272,7 +295,11 @@ impl Tine {
     pub(crate) fn wait_log(&self, words: &str) -> String {
         let mut found = None;
         until(&format!("`{words}` in the error log"), || {
-            found = self.error_log().lines().find(|line| line.contains(words)).map(str::to_owned);
+            found = self
+                .error_log()
+                .lines()
+                .find(|line| line.contains(words))
+                .map(str::to_owned);
             found.is_some()
         });
         found.expect("it was found")
@@ -280,12 +307,19 @@ impl Tine {
 
     /// How many lines of the error log have these words.
     pub(crate) fn log_count(&self, words: &str) -> usize {
-        self.error_log().lines().filter(|line| line.contains(words)).count()
+        self.error_log()
+            .lines()
+            .filter(|line| line.contains(words))
+            .count()
     }
 
     /// The resident memory of the largest child, in KiB.
     pub(crate) fn child_memory_kib(&self) -> u64 {
-        self.children().into_iter().filter_map(memory_kib).max().unwrap_or_default()
+        self.children()
+            .into_iter()
+            .filter_map(memory_kib)
+            .max()
+            .unwrap_or_default()
     }
 }
 
@@ -332,7 +366,10 @@ impl Conf {
 
     /// Runs the program on it.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        command(self.root.path()).args(arguments).output().expect("the program is there")
+        command(self.root.path())
+            .args(arguments)
+            .output()
+            .expect("the program is there")
     }
 }
 
@@ -345,8 +382,16 @@ fn command(root: &Path) -> Command {
 
 /// A ServerRoot in which the children can write wherever they have to.
 fn directory() -> TempDir {
-    let root = tempfile::Builder::new().prefix("tine-it-").tempdir().expect("a directory");
-    for (name, mode) in [("", 0o755), ("conf", 0o755), ("logs", 0o777), ("run", 0o777)] {
+    let root = tempfile::Builder::new()
+        .prefix("tine-it-")
+        .tempdir()
+        .expect("a directory");
+    for (name, mode) in [
+        ("", 0o755),
+        ("conf", 0o755),
+        ("logs", 0o777),
+        ("run", 0o777),
+    ] {
         let path = root.path().join(name);
         fs::create_dir_all(&path).expect("our own directory");
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("our own directory");
@@ -363,8 +408,12 @@ fn identity() -> String {
     if !Uid::effective().is_root() {
         return String::new();
     }
-    let group = ["nogroup", "nobody", "daemon"].into_iter().find(|name| matches!(nix::unistd::Group::from_name(name), Ok(Some(_))));
-    let user = ["nobody", "daemon"].into_iter().find(|name| matches!(nix::unistd::User::from_name(name), Ok(Some(_))));
+    let group = ["nogroup", "nobody", "daemon"]
+        .into_iter()
+        .find(|name| matches!(nix::unistd::Group::from_name(name), Ok(Some(_))));
+    let user = ["nobody", "daemon"]
+        .into_iter()
+        .find(|name| matches!(nix::unistd::User::from_name(name), Ok(Some(_))));
     match (user, group) {
         (Some(user), Some(group)) => format!("User {user}\nGroup {group}\n"),
         _ => String::new(),
@@ -372,20 +421,26 @@ fn identity() -> String {
 }
 
 fn everything_said(root: &Path) -> String {
-    let read = |name: &str| String::from_utf8_lossy(&fs::read(root.join(name)).unwrap_or_default()).into_owned();
+    let read = |name: &str| {
+        String::from_utf8_lossy(&fs::read(root.join(name)).unwrap_or_default()).into_owned()
+    };
     format!("{}{}", read("said"), read("logs/error_log"))
 }
 
 fn memory_kib(pid: Pid) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// Whether a process of this pid is there and not a zombie.
 pub(crate) fn is_alive(pid: Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = status.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    let state = status
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
     state.is_some_and(|state| state != 'Z')
 }
 
