@@ -81,6 +81,7 @@
 //! | an admin page | one file in `admin/`, one line in `server.rs` | snapshot → golden page |
 //! | a log item | one arm in `log/format` | record → line |
 
+pub mod admin;
 pub mod balancer;
 pub mod buf;
 pub mod codec;
@@ -89,6 +90,8 @@ pub mod engine;
 pub mod http;
 pub mod log;
 pub mod mpm;
+pub mod proxy;
 pub mod request;
+pub mod server;
 pub mod sys;
 pub mod transport;
