@@ -66,15 +66,17 @@ impl Sender<'_> {
             self.add_forwarded(head);
         }
         if let Some(left) = max_forwards {
-            head.fields.set(FieldId::MaxForwards, Short::of(left).as_bytes());
+            head.fields
+                .set(FieldId::MaxForwards, Short::of(left).as_bytes());
         }
-        head.expects_continue = self.client.expects_continue && self.dir.forward_100_continue.or(true);
+        head.expects_continue =
+            self.client.expects_continue && self.dir.forward_100_continue.or(true);
         if !head.expects_continue {
             head.fields.remove(FieldId::Expect);
         }
         // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
-        let has_both =
-            self.client.fields.has(FieldId::TransferEncoding) && self.client.fields.has(FieldId::ContentLength);
+        let has_both = self.client.fields.has(FieldId::TransferEncoding)
+            && self.client.fields.has(FieldId::ContentLength);
         head.keep_alive = self.may_reuse && !has_both;
         Ok(())
     }
@@ -83,7 +85,10 @@ impl Sender<'_> {
     fn max_forwards(&self) -> Result<Option<u32>, Refusal> {
         match max_forwards(self.client) {
             Ok(None) => Ok(u32::try_from(self.proxy.max_forwards.or(-1)).ok()),
-            Ok(Some(hops)) => hops.checked_sub(1).map(Some).ok_or(Refusal::MaxForwardsReached),
+            Ok(Some(hops)) => hops
+                .checked_sub(1)
+                .map(Some)
+                .ok_or(Refusal::MaxForwardsReached),
             Err(_) => Err(Refusal::BadMaxForwards),
         }
     }
@@ -109,7 +114,7 @@ impl Sender<'_> {
             }
             via @ (Via::On | Via::Full) => {
                 let value = via_member(via, self.client.version, self.ours, self.product);
-                head.fields.append_member(FieldId::Via, &value);
+                head.fields.append_member(FieldId::Via, value.as_bytes());
             }
         }
     }
@@ -118,29 +123,38 @@ impl Sender<'_> {
     fn add_forwarded(&self, head: &mut RequestHead) {
         // An IPv4 client of an IPv6 socket is shown as what it is.
         let address = Short::of(self.from.ip().to_canonical());
-        head.fields.append_member(FieldId::XForwardedFor, address.as_bytes());
+        head.fields
+            .append_member(FieldId::XForwardedFor, address.as_bytes());
         if let Some(host) = client_authority(self.client) {
             head.fields.append_member(FieldId::XForwardedHost, host);
         }
-        head.fields.append_member(FieldId::XForwardedServer, self.ours.0.as_bytes());
+        head.fields
+            .append_member(FieldId::XForwardedServer, self.ours.0.as_bytes());
     }
 }
 
 /// Our member of `Via`: the version that the client spoke, our name, the port unless it is the usual one, and with `Full` our product.
-pub(crate) fn via_member(via: Via, version: Version, ours: (&str, u16), product: &str) -> Vec<u8> {
-    use std::io::Write as _;
+pub(crate) fn via_member(
+    via: Via,
+    version: Version,
+    ours: (&str, u16),
+    product: &str,
+) -> Short<512> {
     let (name, port) = ours;
-    let mut value = Vec::with_capacity(64);
-    let is_ipv6 = name.contains(':');
-    let (open, close) = if is_ipv6 { ("[", "]") } else { ("", "") };
-    write!(value, "{} {open}{name}{close}", version.number()).expect("a vector takes all bytes");
+    let (open, close) = if name.contains(':') {
+        ("[", "]")
+    } else {
+        ("", "")
+    };
+    let mut member = Short::default();
+    member.add(format_args!("{} {open}{name}{close}", version.number()));
     if port != 80 {
-        write!(value, ":{port}").expect("a vector takes all bytes");
+        member.add(format_args!(":{port}"));
     }
     if via == Via::Full {
-        write!(value, " ({product})").expect("a vector takes all bytes");
+        member.add(format_args!(" ({product})"));
     }
-    value
+    member
 }
 
 /// The authority that the client asked: an absolute-form target replaces `Host` (RFC 9112 §3.2.2).
@@ -182,18 +196,25 @@ pub(crate) fn write_target(
     composed.map_err(|_| Refusal::BadTarget)
 }
 
-/// A short text on the stack: an address or a number.
-pub(crate) struct Short {
-    bytes: [u8; 48],
+/// A short text on the stack. What does not fit is left out, a whole piece at a time.
+pub(crate) struct Short<const N: usize> {
+    bytes: [u8; N],
     len: usize,
 }
 
-impl Short {
-    /// The text of a value; at most 48 bytes, which the longest IPv6 address fits.
-    pub(crate) fn of(value: impl fmt::Display) -> Self {
-        let mut short = Self { bytes: [0; 48], len: 0 };
-        write!(short, "{value}").expect("addresses and numbers are short");
+impl Short<48> {
+    /// The text of an address or a number; the longest IPv6 address has 39 bytes.
+    fn of(value: impl fmt::Display) -> Self {
+        let mut short = Self::default();
+        short.add(format_args!("{value}"));
         short
+    }
+}
+
+impl<const N: usize> Short<N> {
+    fn add(&mut self, text: fmt::Arguments<'_>) {
+        // An error says that there is no more room, and the rest is left out.
+        self.write_fmt(text).ok();
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -201,10 +222,22 @@ impl Short {
     }
 }
 
-impl fmt::Write for Short {
+impl<const N: usize> Default for Short<N> {
+    fn default() -> Self {
+        Self {
+            bytes: [0; N],
+            len: 0,
+        }
+    }
+}
+
+impl<const N: usize> fmt::Write for Short<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.len + text.len();
-        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.bytes
+            .get_mut(self.len..end)
+            .ok_or(fmt::Error)?
+            .copy_from_slice(text.as_bytes());
         self.len = end;
         Ok(())
     }
