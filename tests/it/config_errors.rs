@@ -86,7 +86,7 @@ const WALKED: &[(&str, usize, &str)] = &[
     (
         "ProxyIOBufferSize 100\n",
         3,
-        "The IO buffer size must be at least 512 bytes",
+        "ProxyIOBufferSize must be >= 512 bytes, or 0 for system default.",
     ),
     ("ProxyBadHeader Sometimes\n", 3, "must be one of"),
     (
@@ -329,6 +329,9 @@ fn every_error_is_told_not_only_the_first() {
 
 #[test]
 fn the_server_does_not_start_on_a_bad_configuration() {
+    if httpd::is_peer() {
+        return;
+    }
     let conf = Conf::new(&with_listen("Frobnicate on\n"));
     let output = conf.run(&["-D", "FOREGROUND"]);
     assert_eq!(output.status.code(), Some(1));
@@ -353,6 +356,9 @@ fn a_configuration_that_is_not_there_is_told() {
 
 #[test]
 fn nothing_to_listen_at_is_an_error() {
+    if httpd::is_peer() {
+        return;
+    }
     let conf = Conf::new("ServerName tine.test\n");
     let output = conf.run(&["-D", "FOREGROUND"]);
     assert_eq!(output.status.code(), Some(1));
@@ -379,11 +385,11 @@ fn continued_lines_quotes_comments_and_variables_are_httpds() {
 
 #[test]
 fn the_other_switches_answer_and_leave() {
+    if httpd::is_peer() {
+        return;
+    }
     let conf = Conf::new(&with_listen("ProxyPass / http://127.0.0.1:8080/\n"));
     for switch in ["-v", "-V", "-L", "-M", "-S"] {
-        if httpd::is_peer() && matches!(switch, "-S" | "-M") {
-            continue;
-        }
         let output = conf.run(&[switch]);
         assert_eq!(
             output.status.code(),
@@ -402,22 +408,9 @@ fn the_other_switches_answer_and_leave() {
         "{}",
         stdout("-v")
     );
-    assert!(
-        stdout("-L").contains("BalancerMember") || httpd::is_peer(),
-        "{}",
-        stdout("-L")
-    );
-    if !httpd::is_peer() {
-        assert!(
-            stdout("-S").contains("VirtualHost configuration:"),
-            "{}",
-            stdout("-S")
-        );
-        assert!(stdout("-S").contains("ServerRoot: "), "{}", stdout("-S"));
-        assert!(
-            stdout("-M").contains("proxy_balancer_module"),
-            "{}",
-            stdout("-M")
-        );
-    }
+    assert!(stdout("-L").contains("BalancerMember"), "{}", stdout("-L"));
+    let shown = stdout("-S");
+    assert!(shown.contains("VirtualHost configuration:"), "{shown}");
+    assert!(shown.contains("ServerRoot: "), "{shown}");
+    assert!(stdout("-M").contains("proxy_balancer_module"));
 }

@@ -69,6 +69,10 @@ fn each_shape_serves_many_clients_at_once() {
     in_each_shape(
         &format!("ProxyPass / {}/\n", origin.url()),
         |shape, tine| {
+            if httpd::is_peer() && shape == Shape::Event {
+                // httpd's event closes kept connections when it runs out of threads.
+                return;
+            }
             thread::scope(|scope| {
                 for name in 0..12 {
                     scope.spawn(move || {
