@@ -15,7 +15,7 @@
 //! core's `config.c`, `mod_so`, `mod_macro`, `mod_version`, and the configuration halves of `mod_proxy` and the others in `directives/`.
 //!
 //! To add a directive: an entry in `directives/`, a field in `model/`. To add a parameter of members or balancers: an entry in
-//! [`params`](self::params).
+//! [`params`].
 
 mod args;
 mod check;
@@ -91,28 +91,18 @@ pub fn load(options: &Options<'_>) -> Result<Config, Vec<Diagnostic>> {
 
 /// Reads a configuration from a text that stands for `options.file`.
 pub fn load_str(text: &str, options: &Options<'_>) -> Result<Config, Vec<Diagnostic>> {
-    match attempt(text, options, false) {
-        // A LoadModule line anywhere changes what every line before it means, so everything is read again.
-        Attempt::LoadsModules => match attempt(text, options, true) {
-            Attempt::Done(outcome) => *outcome,
-            Attempt::LoadsModules => unreachable_second_time(),
-        },
-        Attempt::Done(outcome) => *outcome,
-    }
+    // A LoadModule line anywhere changes what every line before it means, so then everything is read again.
+    attempt(text, options, false)
+        .or_else(|| attempt(text, options, true))
+        .expect("a reading that lists modules does not ask for another one")
 }
 
-fn unreachable_second_time() -> Result<Config, Vec<Diagnostic>> {
-    Err(vec![Diagnostic::error(
-        "modules were listed twice over; this is a bug",
-    )])
-}
-
-enum Attempt {
-    LoadsModules,
-    Done(Box<Result<Config, Vec<Diagnostic>>>),
-}
-
-fn attempt(text: &str, options: &Options<'_>, explicit: bool) -> Attempt {
+/// Reads everything once; `None` when the text lists modules and was not read that way.
+fn attempt(
+    text: &str,
+    options: &Options<'_>,
+    explicit: bool,
+) -> Option<Result<Config, Vec<Diagnostic>>> {
     let outside = Outside {
         env: options.env,
         knows: directive::is_known,
@@ -132,7 +122,7 @@ fn attempt(text: &str, options: &Options<'_>, explicit: bool) -> Attempt {
     nodes.extend(reader.text(&file, text));
     nodes.extend(reader.text("-C/-c directives", &options.after.join("\n")));
     if reader.met_load_module && !explicit {
-        return Attempt::LoadsModules;
+        return None;
     }
     let mut build = Build::default();
     let config = &mut build.config;
@@ -158,7 +148,7 @@ fn attempt(text: &str, options: &Options<'_>, explicit: bool) -> Attempt {
     for diagnostic in diagnostics {
         diagnostic.quote(&reader.sources);
     }
-    Attempt::Done(Box::new(outcome))
+    Some(outcome)
 }
 
 /// Merges the virtual hosts over the main server, and judges the whole.

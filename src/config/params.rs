@@ -114,8 +114,18 @@ pub(crate) fn find<T>(table: &'static [Param<T>], key: &str) -> Option<&'static 
         .find(|param| param.key.eq_ignore_ascii_case(key))
 }
 
-/// The keys of members and balancers whose effect is still to come.
+/// What else may be understood before it has an effect, by name.
+pub static OTHER_EFFECTS: &[(&str, Effect)] = &[
+    ("ErrorLogFormat", Effect::Later),
+    ("mapping", Effect::Later),
+];
+
+/// The parameters and directives whose effect is still to come.
 pub fn later_effects() -> Vec<&'static str> {
+    let others = OTHER_EFFECTS
+        .iter()
+        .filter(|(_, effect)| *effect == Effect::Later)
+        .map(|(name, _)| *name);
     let members = MEMBER_PARAMS
         .iter()
         .filter(|param| param.effect == Effect::Later)
@@ -124,7 +134,7 @@ pub fn later_effects() -> Vec<&'static str> {
         .iter()
         .filter(|param| param.effect == Effect::Later)
         .map(|param| param.key);
-    members.chain(balancers).collect()
+    members.chain(balancers).chain(others).collect()
 }
 
 /// Sets a field to a whole number within bounds, or fails with httpd's words.

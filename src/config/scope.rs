@@ -6,6 +6,7 @@ use super::args::{Word, on_off, whole};
 use super::diagnostic::{Diagnostic, Phase, Severity};
 use super::directive::Directive;
 use super::model::{DirConfig, Modules, Pattern, Server};
+use super::params::{Effect, OTHER_EFFECTS};
 use super::setting::Setting;
 use super::source::{Place, Sources};
 use super::tree::Node;
@@ -123,9 +124,38 @@ impl<'a> Scope<'a> {
         &self.node.place
     }
 
+    /// True outside sections. Inside one, notes that the directive counts for a whole server only.
+    pub(crate) fn is_server_wide(&mut self) -> bool {
+        if matches!(self.inside.subject, Subject::Server) {
+            return true;
+        }
+        let name = self.node.name.clone();
+        let message = format!("{name} has no effect in a section: it holds for a whole server");
+        self.warn(Complaint::new(message).hint("move it out of the section"));
+        false
+    }
+
     /// A set setting.
     pub(crate) fn set<T>(&self, value: T) -> Setting<T> {
         Setting::new(value, self.place())
+    }
+
+    /// Notes the use of something that may have no effect yet.
+    pub(crate) fn used(&mut self, name: &'static str, effect: Effect) {
+        if effect == Effect::Later {
+            let place = self.place();
+            self.build
+                .later
+                .entry(name)
+                .or_insert_with(|| place.clone());
+        }
+    }
+
+    /// Notes the use of something listed in [`OTHER_EFFECTS`].
+    pub(crate) fn used_other(&mut self, name: &str) {
+        if let Some((name, effect)) = OTHER_EFFECTS.iter().find(|(known, _)| *known == name) {
+            self.used(name, *effect);
+        }
     }
 
     /// Notes an error besides the one that the function returns.

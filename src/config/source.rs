@@ -1,6 +1,6 @@
 //! Where text came from.
 //!
-//! Responsible for: [`Place`], the file and line that the model remembers, and [`Sources`], the texts read in a run, so that a diagnostic
+//! Responsible for: [`Place`], the file and line that the model remembers, and `Sources`, the texts read in a run, so that a diagnostic
 //! can show the offending line again. Not responsible for meaning: a line here is a physical line.
 
 use std::fmt;

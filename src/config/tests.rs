@@ -395,3 +395,72 @@ fn a_missing_file_is_told_in_httpds_words() {
         "tine: Could not open configuration file tests/golden/none.conf: No such file or directory\n"
     );
 }
+
+#[test]
+fn a_section_does_not_change_the_whole_server() {
+    let config = parse("<Location /a>\nServerSignature On\nProxyPreserveHost On\n</Location>");
+    assert!(!config.main.server_signature.is_set());
+    assert!(!config.main.location_defaults.preserve_host.is_set());
+    assert!(config.main.locations[0].dir.preserve_host.or(false));
+    assert_eq!(config.notes.len(), 1, "{:?}", config.notes);
+}
+
+#[test]
+fn a_balancer_named_by_the_request_is_not_made() {
+    let config = parse("ProxyPassMatch ^/(a|b)/ balancer://$1/");
+    assert!(config.main.proxy.balancers.is_empty());
+}
+
+#[test]
+fn sections_do_not_nest_without_end() {
+    let text = "<Location /a>\n".repeat(1000);
+    let why = complaints(&text);
+    assert!(why.contains("sections nest deeper than 64"));
+}
+
+/// A line of configuration that is often nearly right.
+fn any_line() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let names: Vec<&'static str> = directive::all()
+        .map(|entry| entry.name)
+        .filter(|name| !name.contains("nclude"))
+        .collect();
+    let words = prop_oneof![
+        Just("/a".to_owned()),
+        Just("http://a:8080/x".to_owned()),
+        Just("balancer://c".to_owned()),
+        Just("retry=5".to_owned()),
+        Just("unix:/s|http://h".to_owned()),
+        Just("\"".to_owned()),
+        Just("${X}".to_owned()),
+        Just(">".to_owned()),
+        Just("\\".to_owned()),
+        "\\PC{0,8}",
+    ];
+    (
+        prop::sample::select(names),
+        prop::collection::vec(words, 0..4),
+        any::<bool>(),
+    )
+        .prop_map(|(name, words, close)| {
+            let tail = words.join(" ");
+            let end = if name.starts_with('<') { ">" } else { "" };
+            let closing = if close && !end.is_empty() {
+                format!("\n</{}>", name.trim_start_matches('<'))
+            } else {
+                String::new()
+            };
+            format!("{name} {tail}{end}{closing}")
+        })
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+    #[test]
+    fn no_text_makes_the_reader_panic(lines in proptest::collection::vec(any_line(), 0..12)) {
+        match load_str(&lines.join("\n"), &options("t.conf")) {
+            Ok(config) => drop(config.dump()),
+            Err(why) => drop(render(&why)),
+        }
+    }
+}

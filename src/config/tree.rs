@@ -336,11 +336,11 @@ impl<'a> Reader<'a> {
             .iter()
             .rposition(|frame| frame.name.eq_ignore_ascii_case(name))
         else {
-            return outcome.and(Err(match open.last() {
+            let fault = match open.last() {
                 Some(frame) => Fault::new(format!("Expected </{}> but saw </{name}>", frame.name)),
                 None => Fault::new(format!("</{name}> without matching <{name}> section")),
-            }
-            .on(node.name_range.clone())));
+            };
+            return outcome.and_then(|()| Err(fault.on(node.name_range.clone())));
         };
         if let Some(innermost) = open.get(index + 1..).and_then(<[Frame]>::last) {
             let fault = Fault::new(format!("Expected </{}> but saw </{name}>", innermost.name))
@@ -545,10 +545,10 @@ impl<'a> Reader<'a> {
 
     /// A path as httpd finds it: relative ones start at the server root.
     fn absolute(&self, path: &str) -> PathBuf {
-        self.server_root
-            .as_deref()
-            .unwrap_or(Path::new(""))
-            .join(path)
+        match &self.server_root {
+            Some(root) => root.join(path),
+            None => PathBuf::from(path),
+        }
     }
 
     fn fail(&mut self, node: &Node, fault: Fault) {

@@ -13,7 +13,7 @@ use super::scope::{Args, Complaint, Inside, Scope, Subject};
 use super::source::Sources;
 use super::suggest;
 use super::tree::Node;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is being built, besides the server at hand.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(crate) struct Build {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Parameters used whose effect is still to come, with the first use of each.
     pub(crate) later: BTreeMap<&'static str, super::source::Place>,
+    /// Directives without effect that were warned about.
+    pub(crate) warned: BTreeSet<&'static str>,
     /// Virtual hosts as written, unmerged.
     pub(crate) vhosts: Vec<Server>,
 }
@@ -87,10 +89,16 @@ impl<'a> Walk<'a> {
             return Err(self.unknown(&name));
         };
         if !self.modules.offers(directive.module) {
-            return Err(unknown_command(&name).hint(format!(
-                "add `{}`: the modules are listed, and this one is not",
-                modules::load_line(directive.module)
-            )));
+            return Err(unknown_command(&name).hint(match directive.action {
+                Action::Policy(..) => format!(
+                    "it belongs to {}, which is not available here",
+                    directive.module
+                ),
+                Action::Apply(_) | Action::Section(_) | Action::Read => format!(
+                    "add `{}`: the modules are listed, and this one is not",
+                    modules::load_line(directive.module)
+                ),
+            }));
         }
         check_context(directive, inside)?;
         let mut scope = Scope {
@@ -274,7 +282,7 @@ impl<'a> Walk<'a> {
         };
         match kind {
             SectionKind::VirtualHost => {
-                core::vhost(&mut scope, &words).map(|vhost| Header::Vhost(Box::new(vhost)))
+                core::vhost(&scope, &words).map(|vhost| Header::Vhost(Box::new(vhost)))
             }
             SectionKind::Location => {
                 single_pattern("Location", &words, false).map(Header::Location)
@@ -431,6 +439,8 @@ fn not_here(
     let close = if directive.is_section() { ">" } else { "" };
     match policy {
         Policy::Ignore => Ok(()),
+        // A configuration with fifty such lines has one problem, not fifty.
+        Policy::Warn if !scope.build.warned.insert(name) => Ok(()),
         Policy::Warn => {
             let complaint = Complaint::new(format!("{name}{close} has no effect here"));
             scope.warn(if hint.is_empty() {

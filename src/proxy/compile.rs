@@ -6,7 +6,7 @@
 
 use super::map::{Map, Way};
 use super::scheme::{self, Keep, Scheme};
-use super::traces::Slots;
+use super::traces;
 use super::{Cluster, Place, Plain, Proxy, SiteProxy};
 use crate::balancer::{Balancer, Member, Methods};
 use crate::codec::Limits;
@@ -68,7 +68,6 @@ impl Builder {
                 clusters: Vec::new(),
                 workers: Vec::new(),
                 backends: Vec::new(),
-                slots: Slots::default(),
                 decliners: decliners(&[]),
             },
             complaints: Vec::new(),
@@ -80,9 +79,8 @@ impl Builder {
             self.add_site(config, server);
         }
         self.proxy.decliners = decliners(&config.modules.loaded);
-        match Slots::register(config, self.board, &self.proxy) {
-            Ok(slots) => self.proxy.slots = slots,
-            Err(error) => self.complaints.push(error),
+        if let Err(error) = traces::register_catch_alls(config, self.board) {
+            self.complaints.push(error.to_string());
         }
         if self.complaints.is_empty() { Ok(self.proxy) } else { Err(self.complaints) }
     }

@@ -5,6 +5,8 @@
 //! `pre_request` and `post_request`, reference §4.1, §4.8 to §4.10.
 
 #[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
 mod tests;
 
 use super::map::{PathForm, Question, Way};
@@ -55,7 +57,7 @@ impl Handler for Proxy {
             ask.log_tagged(
                 Module::Proxy,
                 Level::Warn,
-                Tag::Tn(401),
+                Tag::Tn(341),
                 format_args!("the path as sent does not match like {path} does; ignoring unsafe nocanon"),
             );
         }
@@ -366,7 +368,7 @@ impl Proxy {
             ask.log_tagged(
                 Module::ProxyBalancer,
                 Level::Info,
-                Tag::Tn(402),
+                Tag::Tn(342),
                 format_args!("member {} failed; trying another one ({next} of {most})", member.name()),
             );
         }

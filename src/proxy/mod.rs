@@ -16,7 +16,7 @@
 //! finish   handler.rs    the lease is settled, failonstatus looks at the status
 //! ```
 //!
-//! httpd: mod_proxy, mod_proxy_http, and the request side of mod_proxy_balancer; the traces are 2.2's ([`traces`]).
+//! httpd: mod_proxy, mod_proxy_http, and the request side of mod_proxy_balancer; the traces are 2.2's (`traces.rs`).
 
 mod canonical;
 mod compile;
@@ -27,7 +27,7 @@ mod retry;
 mod reverse;
 pub mod scheme;
 mod template;
-pub mod traces;
+mod traces;
 
 pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
@@ -49,7 +49,6 @@ pub struct Proxy {
     clusters: Vec<Cluster>,
     workers: Vec<Plain>,
     backends: Vec<&'static Backend>,
-    slots: traces::Slots,
     decliners: Vec<&'static str>,
 }
 

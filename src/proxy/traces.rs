@@ -18,13 +18,13 @@ use crate::balancer::{Balancer, Event};
 use crate::config::model::{Config, MemberParams, Server};
 use crate::log::Trace22;
 use crate::request::Ask;
-use scoreboard::{Board, MemberInit, MemberScore, PLAIN, StatusBits};
+use scoreboard::{Board, BoardError, MemberInit, MemberScore, PLAIN, StatusBits};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Which word of shared memory remembers that the slot with an id was set up.
 #[derive(Debug, Default)]
-pub(super) struct Slots {
+struct Slots {
     by_id: Vec<Option<&'static AtomicU64>>,
 }
 
@@ -32,36 +32,50 @@ pub(super) struct Slots {
 const REVERSE: &str = "proxy:reverse";
 const FORWARD: &str = "proxy:forward";
 
+/// Makes the records of httpd's catch-all workers, which the traces of its children name.
+///
+/// # Errors
+/// The scoreboard has no room.
+pub(super) fn register_catch_alls(config: &Config, board: &'static Board) -> Result<(), BoardError> {
+    let has_forward = config.servers().any(|server| server.proxy.forward_id22.is_some());
+    for name in [Some(REVERSE), has_forward.then_some(FORWARD)].into_iter().flatten() {
+        let status = StatusBits::IGNORE.with(StatusBits::GENERIC);
+        board.register_member(PLAIN, name, &MemberInit { status, ..MemberInit::default() })?;
+    }
+    Ok(())
+}
+
 impl Slots {
-    /// Finds the words, and makes the records of the catch-all workers.
-    ///
-    /// # Errors
-    /// The scoreboard has no room.
-    pub(super) fn register(config: &Config, board: &'static Board, proxy: &Proxy) -> Result<Self, String> {
+    fn find(config: &Config, board: &'static Board) -> Self {
         let mut slots = Self::default();
-        let reverse = catch_all(board, REVERSE)?;
-        slots.put(config.next_id22, reverse.spare.first());
+        slots.put(config.next_id22, record(board, "", REVERSE), 0);
         for server in config.servers() {
             for slot in &server.proxy.slots22 {
-                slots.put(slot.id, plain_word(proxy, &slot.name));
+                match record(board, "", &slot.name) {
+                    Some(worker) => slots.put(slot.id, Some(worker), 0),
+                    // Only balancers use the URL: another word of the first member that has it.
+                    None => slots.put(slot.id, any_record(board, &slot.name), 1),
+                }
             }
             if let Some(id) = server.proxy.forward_id22 {
-                slots.put(id, catch_all(board, FORWARD)?.spare.first());
+                slots.put(id, record(board, "", FORWARD), 0);
+            }
+            for balancer in &server.proxy.balancers {
+                for member in &balancer.members {
+                    slots.put(member.id22, record(board, &balancer.url(), &member.url.name), 0);
+                }
             }
         }
-        for member in proxy.balancers().flat_map(|balancer| &balancer.members) {
-            slots.put(member.id22, member.score.spare.first());
-        }
-        Ok(slots)
+        slots
     }
 
-    fn put(&mut self, id: u32, word: Option<&'static AtomicU64>) {
+    fn put(&mut self, id: u32, score: Option<&'static MemberScore>, word: usize) {
         let index = id as usize;
         if self.by_id.len() <= index {
             self.by_id.resize(index + 1, None);
         }
         if let Some(place) = self.by_id.get_mut(index) {
-            *place = word;
+            *place = score.and_then(|score| score.spare.get(word));
         }
     }
 
@@ -72,20 +86,15 @@ impl Slots {
     }
 }
 
-fn catch_all(board: &'static Board, name: &str) -> Result<&'static MemberScore, String> {
-    let status = StatusBits::IGNORE.with(StatusBits::GENERIC);
-    let init = MemberInit { status, ..MemberInit::default() };
-    let (index, _) = board.register_member(PLAIN, name, &init).map_err(|error| error.to_string())?;
-    Ok(board.member(index))
+/// The record of a balancer's member, or of a plain worker.
+fn record(board: &'static Board, balancer: &str, url: &str) -> Option<&'static MemberScore> {
+    board.members().iter().find(|member| {
+        member.is_used() && member.url.is(url.as_bytes()) && member.balancer_name.is(balancer.as_bytes())
+    })
 }
 
-/// The word for an entry of 2.2's plain list: a plain worker's own, or for one that only balancers use, another word of a member.
-fn plain_word(proxy: &Proxy, name: &str) -> Option<&'static AtomicU64> {
-    if let Some(worker) = proxy.workers().find(|worker| worker.url.name == name) {
-        return worker.score.spare.first();
-    }
-    let mut members = proxy.balancers().flat_map(|balancer| &balancer.members);
-    members.find(|member| member.url.name == name)?.score.spare.get(1)
+fn any_record(board: &'static Board, url: &str) -> Option<&'static MemberScore> {
+    board.members().iter().find(|member| member.is_used() && member.url.is(url.as_bytes()))
 }
 
 /// A worker as 2.2's children knew it. Virtual hosts without mod_proxy directives use the main server's.
@@ -108,28 +117,41 @@ struct Init<'a> {
 
 impl Proxy {
     /// Says what a child of 2.2 said when it took up its workers, in its order, and remembers in the scoreboard which slots are set up.
-    /// Call it once in each child, whether the lines are wanted or not: the next child's lines depend on it.
+    /// Call it once in each child, whether or not the lines are wanted: the next child's depend on it. `threads` is how many exchanges
+    /// the child serves at once, 1 in prefork.
     pub fn init_traces(&self, config: &Config, pid: u32, threads: u32, emit: &mut dyn FnMut(&Trace22<'_>)) {
-        let run = self.board.global().start_ms.load(Relaxed).max(1);
-        let mut init = Init { slots: &self.slots, pid, threads, run, seen: HashSet::new(), emit };
-        for (n, (site, server)) in in_httpd_order(config).enumerate() {
-            for (position, slot) in server.proxy.slots22.iter().enumerate() {
-                let params = params_of(config, &slot.name);
-                init.take_up(Object::Plain { site, position }, slot.id, &slot.name, &slot.host, params);
-            }
-            if let Some(id) = server.proxy.forward_id22 {
-                init.take_up(Object::Forward { site }, id, FORWARD, "*", None);
-            }
-            // One for all servers, made in the first one's turn.
-            if n == 0 {
-                init.set_up(config.next_id22, REVERSE, "*", None);
-            }
+        tell_init(config, self.board, pid, threads, emit);
+    }
+}
+
+/// The lines of [`Proxy::init_traces`], in order.
+fn tell_init(
+    config: &Config,
+    board: &'static Board,
+    pid: u32,
+    threads: u32,
+    emit: &mut dyn FnMut(&Trace22<'_>),
+) {
+    let run = board.global().start_ms.load(Relaxed).max(1);
+    let slots = Slots::find(config, board);
+    let mut init = Init { slots: &slots, pid, threads, run, seen: HashSet::new(), emit };
+    for (n, (site, server)) in in_httpd_order(config).enumerate() {
+        for (position, slot) in server.proxy.slots22.iter().enumerate() {
+            let params = params_of(config, &slot.name);
+            init.take_up(Object::Plain { site, position }, slot.id, &slot.name, &slot.host, params);
         }
-        for (_, server) in in_httpd_order(config) {
-            for member in server.proxy.balancers.iter().flat_map(|balancer| &balancer.members) {
-                let object = Object::Member { id: member.id22 };
-                init.take_up(object, member.id22, &member.url.name, &member.url.host, Some(&member.params));
-            }
+        if let Some(id) = server.proxy.forward_id22 {
+            init.take_up(Object::Forward { site }, id, FORWARD, "*", None);
+        }
+        // One for all servers, made in the first one's turn.
+        if n == 0 {
+            init.set_up(config.next_id22, REVERSE, "*", None);
+        }
+    }
+    for (_, server) in in_httpd_order(config) {
+        for member in server.proxy.balancers.iter().flat_map(|balancer| &balancer.members) {
+            let object = Object::Member { id: member.id22 };
+            init.take_up(object, member.id22, &member.url.name, &member.url.host, Some(&member.params));
         }
     }
 }

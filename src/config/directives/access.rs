@@ -470,10 +470,10 @@ pub(in crate::config) fn simplify(access: &mut Access) {
 }
 
 fn unwrapped(rule: Require) -> Require {
-    match rule {
-        Require::AnyOf(mut rules) if rules.len() == 1 => {
-            rules.pop().unwrap_or(Require::AnyOf(rules))
-        }
-        other => other,
+    if let Require::AnyOf(rules) = &rule
+        && let [only] = rules.as_slice()
+    {
+        return only.clone();
     }
+    rule
 }

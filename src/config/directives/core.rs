@@ -1,11 +1,10 @@
 //! httpd's core: listeners, servers, names, limits and error pages.
 
-use crate::config::args::{Unit, Word, choice, is_glob, time_ms, whole};
+use crate::config::args::{Word, choice, is_glob};
 use crate::config::directive::{Arity, Contexts, Directive, SectionKind};
 use crate::config::model::{
-    Alias, EncodedSlashes, ErrorDocument, ErrorPage, Handler, Listen, Mutex, Server, ServerName,
-    ServerTokens, Signature, Trace, UseCanonicalName, VhostAddr, VhostIp, WorkerUrl,
-    strip_prefix_ignore_case,
+    Alias, ErrorDocument, ErrorPage, Handler, Listen, Mutex, Server, ServerName, ServerTokens,
+    Signature, UseCanonicalName, VhostAddr, VhostIp, WorkerUrl, strip_prefix_ignore_case,
 };
 use crate::config::scope::{Args, Complaint, Scope, Subject};
 use std::net::IpAddr;
@@ -17,178 +16,315 @@ const ANYWHERE: Contexts = Contexts::ANYWHERE;
 
 /// The entries.
 pub(super) static TABLE: &[Directive] = &[
-    Directive::section("<VirtualHost", CORE, SERVER, "a server of its own for some addresses or names", "<VirtualHost *:80>\nServerName a\n</VirtualHost>", SectionKind::VirtualHost),
-    Directive::section("<Location", CORE, SERVERS, "what holds for a path and everything below it", "<Location /app>\nSetHandler server-status\n</Location>", SectionKind::Location)
-        .long("`*`, `?` and `[…]` match within one path segment. `<Location ~ regex>` is `<LocationMatch regex>`. Sections apply in configuration order, the later one wins."),
-    Directive::section("<LocationMatch", CORE, SERVERS, "what holds for paths that a regular expression matches", "<LocationMatch \"^/app[0-9]+\">\n</LocationMatch>", SectionKind::LocationMatch),
-    Directive::section("<Directory", CORE, SERVERS, "what holds for a directory; read, but files are not served", "<Directory />\nRequire all denied\n</Directory>", SectionKind::Directory),
-    Directive::section("<DirectoryMatch", CORE, SERVERS, "what holds for directories that match; read, but files are not served", "<DirectoryMatch \"^/srv\">\n</DirectoryMatch>", SectionKind::DirectoryMatch),
-    Directive::section("<Files", CORE, FILES, "what holds for a file name; read, but files are not served", "<Files \".ht*\">\nRequire all denied\n</Files>", SectionKind::Files),
-    Directive::section("<FilesMatch", CORE, FILES, "what holds for file names that match; read, but files are not served", "<FilesMatch \"^\\.ht\">\nRequire all denied\n</FilesMatch>", SectionKind::FilesMatch),
-    Directive::section("<Limit", CORE, Contexts::SECTIONS, "access rules for these methods only", "<Location />\n<Limit POST>\nRequire ip 10\n</Limit>\n</Location>", SectionKind::Limit),
-    Directive::section("<LimitExcept", CORE, Contexts::SECTIONS, "access rules for all but these methods", "<Location />\n<LimitExcept GET HEAD>\nRequire all denied\n</LimitExcept>\n</Location>", SectionKind::LimitExcept),
-    Directive::read("<IfDefine", CORE, "read the contents if a name is defined", "<IfDefine !NO>\nTimeout 5\n</IfDefine>"),
-    Directive::read("<IfDirective", CORE, "read the contents if a directive exists", "<IfDirective Timeout>\nTimeout 5\n</IfDirective>"),
-    Directive::read("<IfFile", CORE, "read the contents if a file exists", "<IfFile />\nTimeout 5\n</IfFile>"),
-    Directive::read("<IfModule", CORE, "read the contents if a module is loaded", "<IfModule proxy_module>\nTimeout 5\n</IfModule>"),
-    Directive::read("<IfSection", CORE, "read the contents if a section exists", "<IfSection Proxy>\nTimeout 5\n</IfSection>"),
-    Directive::read("<IfVersion", "version_module", "read the contents for some versions of httpd (this is 2.4.63)", "<IfVersion >= 2.4>\nTimeout 5\n</IfVersion>"),
-    Directive::read("<Macro", "macro_module", "lines to use later, with parameters", "<Macro M $a>\nTimeout $a\n</Macro>\nUse M 5"),
-    Directive::read("Use", "macro_module", "use a macro's lines here", "<Macro M>\nTimeout 5\n</Macro>\nUse M"),
-    Directive::read("UndefMacro", "macro_module", "forget a macro", "<Macro M>\nTimeout 5\n</Macro>\nUndefMacro M"),
-    Directive::read("Define", CORE, "define a name, and optionally what ${NAME} becomes", "Define PORT 8080"),
-    Directive::read("UnDefine", CORE, "forget a name", "Define A\nUnDefine A"),
-    Directive::read("Include", CORE, "read other files here", "Include /dev/null"),
-    Directive::read("IncludeOptional", CORE, "read other files here, if there are any", "IncludeOptional conf.d/*.none"),
-    Directive::read("LoadModule", "so_module", "make a module's directives known; its path is never opened", "LoadModule mpm_event_module modules/mod_mpm_event.so"),
-    Directive::read("ServerRoot", CORE, "the directory that relative paths start from", "ServerRoot /"),
-    Directive::read("DefaultRuntimeDir", CORE, "the directory of pid file, scoreboard and sockets", "DefaultRuntimeDir /tmp"),
-    Directive::new("Error", CORE, Arity::Raw, ANYWHERE, "stop with a message", "<IfDefine NOT_THERE>\nError \"never\"\n</IfDefine>", error),
-    Directive::new("Listen", "mpm_common", Arity::Raw, SERVER, "a port, or an address and a port, and optionally the protocol there", "Listen 127.0.0.1:8080 http", listen),
-    Directive::new("ServerName", CORE, Arity::One, SERVERS, "the server's own name and port", "ServerName http://www.example.com:80", server_name),
-    Directive::new("ServerAlias", CORE, Arity::Raw, Contexts::VHOST, "other names of the virtual host, with wildcards", "<VirtualHost *>\nServerAlias a *.b\n</VirtualHost>", server_alias),
-    Directive::new("ServerAdmin", CORE, Arity::One, SERVERS, "the address on error pages", "ServerAdmin root@example.com", |scope, args| {
-        scope.server.admin = scope.set(args.text(0).to_owned());
-        Ok(())
-    }),
-    Directive::new("DocumentRoot", CORE, Arity::One, SERVERS, "the directory of static files; the proxy serves none", "DocumentRoot /", document_root),
-    Directive::new("Timeout", CORE, Arity::One, SERVERS, "how long to wait for bytes from either side (s)", "Timeout 30", |scope, args| {
-        let seconds = args.number(0, 1..=i32::MAX.unsigned_abs(), "Timeout must be at least one second")?;
-        scope.server.timeout_s = scope.set(seconds);
-        Ok(())
-    })
-    .default("60"),
-    Directive::new("KeepAlive", CORE, Arity::Flag, SERVERS, "keep client connections for further requests", "KeepAlive On", |scope, args| {
-        scope.server.keep_alive = scope.set(args.flag()?);
-        Ok(())
-    })
-    .default("On"),
-    Directive::new("KeepAliveTimeout", CORE, Arity::One, SERVERS, "how long an idle client connection stays (s, or with ms)", "KeepAliveTimeout 500ms", keep_alive_timeout)
-        .default("5"),
-    Directive::new("MaxKeepAliveRequests", CORE, Arity::One, SERVERS, "most requests of one client connection, 0 for any number", "MaxKeepAliveRequests 1000", |scope, args| {
-        let count = args.number(0, 0..=i32::MAX.unsigned_abs(), "MaxKeepAliveRequests must be a non-negative integer (0 = no limit)")?;
-        scope.server.max_keep_alive_requests = scope.set(count);
-        Ok(())
-    })
-    .default("100"),
-    Directive::new("LimitRequestLine", CORE, Arity::One, SERVERS, "the longest request line (bytes)", "LimitRequestLine 4000", |scope, args| {
-        let bytes = args.number(0, 0..=i32::MAX.unsigned_abs(), &limit_message("LimitRequestLine", args, ""))?;
-        scope.server.limits.line_bytes = scope.set(bytes);
-        Ok(())
-    })
-    .default("8190"),
-    Directive::new("LimitRequestFieldSize", CORE, Arity::One, SERVERS, "the longest request field (bytes)", "LimitRequestFieldSize 4000", |scope, args| {
-        let bytes = args.number(0, 0..=i32::MAX.unsigned_abs(), &limit_message("LimitRequestFieldsize", args, ""))?;
-        scope.server.limits.field_bytes = scope.set(bytes);
-        Ok(())
-    })
-    .default("8190"),
-    Directive::new("LimitRequestFields", CORE, Arity::One, SERVERS, "most fields of a request, 0 for any number", "LimitRequestFields 50", |scope, args| {
-        let count = args.number(0, 0..=i32::MAX.unsigned_abs(), &limit_message("LimitRequestFields", args, " (0 = no limit)"))?;
-        scope.server.limits.fields = scope.set(count);
-        Ok(())
-    })
-    .default("100"),
-    Directive::new("LimitRequestBody", CORE, Arity::One, ANYWHERE, "the longest content of a request (bytes), 0 for any", "LimitRequestBody 1048576", limit_body)
-        .default("1073741824"),
-    Directive::new("LimitInternalRecursion", CORE, Arity::OneOrTwo, SERVERS, "how often a request may be redirected inside the server", "LimitInternalRecursion 10 10", |scope, args| {
-        let message = "The recursion limit must be greater than zero.";
-        let limit = args.number(0, 1..=i32::MAX.unsigned_abs(), message)?;
-        if args.words.len() > 1 {
-            args.number(1, 1..=i32::MAX.unsigned_abs(), message)?;
-        }
-        scope.server.limit_internal_recursion = scope.set(limit);
-        Ok(())
-    })
-    .default("10"),
-    Directive::new("UseCanonicalName", CORE, Arity::One, ANYWHERE, "which name self-referring URLs carry", "UseCanonicalName On", |scope, args| {
-        let choices = [("off", UseCanonicalName::Off), ("on", UseCanonicalName::On), ("dns", UseCanonicalName::Dns)];
-        let value = choice(args.text(0), &choices);
-        let value = value.ok_or_else(|| args.complaint(0, "parameter must be 'on', 'off', or 'dns'"))?;
-        scope.server.use_canonical_name = scope.set(value);
-        Ok(())
-    })
+    Directive::section(
+        "<VirtualHost",
+        CORE,
+        SERVER,
+        "a server of its own for some addresses or names",
+        "<VirtualHost *:80>\nServerName a\n</VirtualHost>",
+        SectionKind::VirtualHost,
+    ),
+    Directive::section(
+        "<Location",
+        CORE,
+        SERVERS,
+        "what holds for a path and everything below it",
+        "<Location /app>\nSetHandler server-status\n</Location>",
+        SectionKind::Location,
+    )
+    .long(
+        "`*`, `?` and `[…]` match within one path segment. `<Location ~ regex>` \
+                is `<LocationMatch regex>`. Sections apply in configuration order, the \
+                later one wins.",
+    ),
+    Directive::section(
+        "<LocationMatch",
+        CORE,
+        SERVERS,
+        "what holds for paths that a regular expression matches",
+        "<LocationMatch \"^/app[0-9]+\">\n</LocationMatch>",
+        SectionKind::LocationMatch,
+    ),
+    Directive::section(
+        "<Directory",
+        CORE,
+        SERVERS,
+        "what holds for a directory; read, but files are not served",
+        "<Directory />\nRequire all denied\n</Directory>",
+        SectionKind::Directory,
+    ),
+    Directive::section(
+        "<DirectoryMatch",
+        CORE,
+        SERVERS,
+        "what holds for directories that match; read, but files are not served",
+        "<DirectoryMatch \"^/srv\">\n</DirectoryMatch>",
+        SectionKind::DirectoryMatch,
+    ),
+    Directive::section(
+        "<Files",
+        CORE,
+        FILES,
+        "what holds for a file name; read, but files are not served",
+        "<Files \".ht*\">\nRequire all denied\n</Files>",
+        SectionKind::Files,
+    ),
+    Directive::section(
+        "<FilesMatch",
+        CORE,
+        FILES,
+        "what holds for file names that match; read, but files are not served",
+        "<FilesMatch \"^\\.ht\">\nRequire all denied\n</FilesMatch>",
+        SectionKind::FilesMatch,
+    ),
+    Directive::section(
+        "<Limit",
+        CORE,
+        Contexts::SECTIONS,
+        "access rules for these methods only",
+        "<Location />\n<Limit POST>\nRequire ip 10\n</Limit>\n</Location>",
+        SectionKind::Limit,
+    ),
+    Directive::section(
+        "<LimitExcept",
+        CORE,
+        Contexts::SECTIONS,
+        "access rules for all but these methods",
+        "<Location />\n<LimitExcept GET HEAD>\nRequire all denied\n</LimitExcept>\
+                \n</Location>",
+        SectionKind::LimitExcept,
+    ),
+    Directive::new(
+        "Error",
+        CORE,
+        Arity::Raw,
+        ANYWHERE,
+        "stop with a message",
+        "<IfDefine NOT_THERE>\nError \"never\"\n</IfDefine>",
+        error,
+    ),
+    Directive::new(
+        "Listen",
+        "mpm_common",
+        Arity::Raw,
+        SERVER,
+        "a port, or an address and a port, and optionally the protocol there",
+        "Listen 127.0.0.1:8080 http",
+        listen,
+    ),
+    Directive::new(
+        "ServerName",
+        CORE,
+        Arity::One,
+        SERVERS,
+        "the server's own name and port",
+        "ServerName http://www.example.com:80",
+        server_name,
+    ),
+    Directive::new(
+        "ServerAlias",
+        CORE,
+        Arity::Raw,
+        Contexts::VHOST,
+        "other names of the virtual host, with wildcards",
+        "<VirtualHost *>\nServerAlias a *.b\n</VirtualHost>",
+        server_alias,
+    ),
+    Directive::new(
+        "ServerAdmin",
+        CORE,
+        Arity::One,
+        SERVERS,
+        "the address on error pages",
+        "ServerAdmin root@example.com",
+        |scope, args| {
+            scope.server.admin = scope.set(args.text(0).to_owned());
+            Ok(())
+        },
+    ),
+    Directive::new(
+        "DocumentRoot",
+        CORE,
+        Arity::One,
+        SERVERS,
+        "the directory of static files; the proxy serves none",
+        "DocumentRoot /",
+        document_root,
+    ),
+    Directive::new(
+        "UseCanonicalName",
+        CORE,
+        Arity::One,
+        ANYWHERE,
+        "which name self-referring URLs carry",
+        "UseCanonicalName On",
+        |scope, args| {
+            let choices = [
+                ("off", UseCanonicalName::Off),
+                ("on", UseCanonicalName::On),
+                ("dns", UseCanonicalName::Dns),
+            ];
+            let value = choice(args.text(0), &choices);
+            let value = value
+                .ok_or_else(|| args.complaint(0, "parameter must be 'on', 'off', or 'dns'"))?;
+            if scope.is_server_wide() {
+                scope.server.use_canonical_name = scope.set(value);
+            }
+            Ok(())
+        },
+    )
     .default("Off"),
-    Directive::new("UseCanonicalPhysicalPort", CORE, Arity::Flag, ANYWHERE, "self-referring URLs carry the port that was connected to", "UseCanonicalPhysicalPort On", |scope, args| {
-        scope.server.use_canonical_physical_port = scope.set(args.flag()?);
-        Ok(())
-    })
+    Directive::new(
+        "UseCanonicalPhysicalPort",
+        CORE,
+        Arity::Flag,
+        ANYWHERE,
+        "self-referring URLs carry the port that was connected to",
+        "UseCanonicalPhysicalPort On",
+        |scope, args| {
+            if scope.is_server_wide() {
+                scope.server.use_canonical_physical_port = scope.set(args.flag()?);
+            }
+            Ok(())
+        },
+    )
     .default("Off"),
-    Directive::new("ServerSignature", CORE, Arity::One, ANYWHERE, "the footer of pages that the server writes", "ServerSignature Email", |scope, args| {
-        let choices = [("off", Signature::Off), ("on", Signature::On), ("email", Signature::Email)];
-        let value = choice(args.text(0), &choices);
-        let value = value.ok_or_else(|| args.complaint(0, "ServerSignature: use one of: off | on | email"))?;
-        scope.server.server_signature = scope.set(value);
-        Ok(())
-    })
+    Directive::new(
+        "ServerSignature",
+        CORE,
+        Arity::One,
+        ANYWHERE,
+        "the footer of pages that the server writes",
+        "ServerSignature Email",
+        |scope, args| {
+            let choices = [
+                ("off", Signature::Off),
+                ("on", Signature::On),
+                ("email", Signature::Email),
+            ];
+            let value = choice(args.text(0), &choices);
+            let value = value.ok_or_else(|| {
+                args.complaint(0, "ServerSignature: use one of: off | on | email")
+            })?;
+            if scope.is_server_wide() {
+                scope.server.server_signature = scope.set(value);
+            }
+            Ok(())
+        },
+    )
     .default("Off"),
-    Directive::new("ServerTokens", CORE, Arity::Raw, SERVER, "how much the Server field says", "ServerTokens Prod", server_tokens).default("Full"),
-    Directive::new("TraceEnable", CORE, Arity::One, SERVERS, "what becomes of TRACE requests", "TraceEnable Off", |scope, args| {
-        let choices = [("off", Trace::Off), ("on", Trace::On), ("extended", Trace::Extended)];
-        let value = choice(args.text(0), &choices);
-        let value = value.ok_or_else(|| args.complaint(0, "TraceEnable must be one of 'on', 'off', or 'extended'"))?;
-        scope.server.trace_enable = scope.set(value);
-        Ok(())
-    })
-    .default("On"),
-    Directive::new("AllowEncodedSlashes", CORE, Arity::One, SERVERS, "what becomes of %2F in a path", "AllowEncodedSlashes NoDecode", |scope, args| {
-        let choices = [("off", EncodedSlashes::Off), ("on", EncodedSlashes::On), ("nodecode", EncodedSlashes::NoDecode)];
-        let value = choice(args.text(0), &choices);
-        let value = value.ok_or_else(|| args.complaint(0, "AllowEncodedSlashes must be On, Off, or NoDecode"))?;
-        scope.server.allow_encoded_slashes = scope.set(value);
-        Ok(())
-    })
+    Directive::new(
+        "ServerTokens",
+        CORE,
+        Arity::Raw,
+        SERVER,
+        "how much the Server field says",
+        "ServerTokens Prod",
+        server_tokens,
+    )
+    .default("Full"),
+    Directive::new(
+        "ErrorDocument",
+        CORE,
+        Arity::Raw,
+        ANYWHERE,
+        "what to say instead of the built-in error page",
+        "ErrorDocument 503 \"back soon\"",
+        error_document,
+    ),
+    Directive::new(
+        "SetHandler",
+        CORE,
+        Arity::Raw,
+        ANYWHERE,
+        "which handler answers here",
+        "SetHandler server-status",
+        set_handler,
+    )
+    .long(
+        "`proxy:URL` forwards the requests of the section there. `None` forgets \
+                what an outer section set.",
+    ),
+    Directive::new(
+        "HostnameLookups",
+        CORE,
+        Arity::One,
+        ANYWHERE,
+        "accepted; clients are never looked up",
+        "HostnameLookups Off",
+        |scope, args| {
+            let value = choice(
+                args.text(0),
+                &[("off", false), ("on", true), ("double", true)],
+            );
+            let value = value
+                .ok_or_else(|| args.complaint(0, "parameter must be 'on', 'off', or 'double'"))?;
+            if scope.is_server_wide() {
+                scope.server.hostname_lookups = scope.set(value);
+            }
+            Ok(())
+        },
+    )
     .default("Off"),
-    Directive::new("MergeSlashes", CORE, Arity::Flag, SERVERS, "several slashes in a path are one", "MergeSlashes Off", |scope, args| {
-        scope.server.merge_slashes = scope.set(args.flag()?);
-        Ok(())
-    })
-    .default("On"),
-    Directive::new("StrictHostCheck", CORE, Arity::Flag, SERVERS, "refuse requests for names that no server has", "StrictHostCheck On", |scope, args| {
-        scope.server.strict_host_check = scope.set(args.flag()?);
-        Ok(())
-    })
-    .default("Off"),
-    Directive::new("HttpProtocolOptions", CORE, Arity::OneOrMore, SERVERS, "how strictly requests are read", "HttpProtocolOptions Strict LenientMethods Require1.0", protocol_options)
-        .default("Strict LenientMethods Allow0.9"),
-    Directive::new("ErrorDocument", CORE, Arity::Raw, ANYWHERE, "what to say instead of the built-in error page", "ErrorDocument 503 \"back soon\"", error_document),
-    Directive::new("SetHandler", CORE, Arity::Raw, ANYWHERE, "which handler answers here", "SetHandler server-status", set_handler)
-        .long("`proxy:URL` forwards the requests of the section there. `None` forgets what an outer section set."),
-    Directive::new("HostnameLookups", CORE, Arity::One, ANYWHERE, "accepted; clients are never looked up", "HostnameLookups Off", |scope, args| {
-        let value = choice(args.text(0), &[("off", false), ("on", true), ("double", true)]);
-        let value = value.ok_or_else(|| args.complaint(0, "parameter must be 'on', 'off', or 'double'"))?;
-        scope.server.hostname_lookups = scope.set(value);
-        Ok(())
-    })
-    .default("Off"),
-    Directive::new("Mutex", CORE, Arity::Raw, SERVER, "how processes exclude one another; accepted, none is needed", "Mutex default", mutex),
-    Directive::new("NameVirtualHost", CORE, Arity::One, SERVER, "no longer needed: virtual hosts share addresses by themselves", "NameVirtualHost *:80", |scope, _| {
-        let place = scope.place().clone();
-        let message = format!("AH00548: NameVirtualHost has no effect and will be removed in the next release {place}");
-        scope.warn(Complaint::new(message).hint("remove the line: virtual hosts share addresses by themselves"));
-        Ok(())
-    }),
-    Directive::new("User", "unixd_module", Arity::One, SERVER, "who the children become: a name, or # and a number", "User #65534", |scope, args| {
-        scope.build.config.user = scope.set(args.text(0).to_owned());
-        Ok(())
-    })
+    Directive::new(
+        "Mutex",
+        CORE,
+        Arity::Raw,
+        SERVER,
+        "how processes exclude one another; accepted, none is needed",
+        "Mutex default",
+        mutex,
+    ),
+    Directive::new(
+        "NameVirtualHost",
+        CORE,
+        Arity::One,
+        SERVER,
+        "no longer needed: virtual hosts share addresses by themselves",
+        "NameVirtualHost *:80",
+        |scope, _| {
+            let place = scope.place().clone();
+            let message = format!(
+                "AH00548: NameVirtualHost has no effect and will be removed in the next \
+                release {place}"
+            );
+            scope.warn(
+                Complaint::new(message)
+                    .hint("remove the line: virtual hosts share addresses by themselves"),
+            );
+            Ok(())
+        },
+    ),
+    Directive::new(
+        "User",
+        "unixd_module",
+        Arity::One,
+        SERVER,
+        "who the children become: a name, or # and a number",
+        "User #65534",
+        |scope, args| {
+            scope.build.config.user = scope.set(args.text(0).to_owned());
+            Ok(())
+        },
+    )
     .default("#-1"),
-    Directive::new("Group", "unixd_module", Arity::One, SERVER, "which group the children join: a name, or # and a number", "Group #65534", |scope, args| {
-        scope.build.config.group = scope.set(args.text(0).to_owned());
-        Ok(())
-    })
+    Directive::new(
+        "Group",
+        "unixd_module",
+        Arity::One,
+        SERVER,
+        "which group the children join: a name, or # and a number",
+        "Group #65534",
+        |scope, args| {
+            scope.build.config.group = scope.set(args.text(0).to_owned());
+            Ok(())
+        },
+    )
     .default("#-1"),
 ];
 
 /// Files may also stand inside Directory.
 const FILES: Contexts = SERVERS.or(Contexts::DIRECTORY);
-
-fn limit_message(name: &str, args: &Args<'_>, tail: &str) -> String {
-    format!(
-        "{name} \"{}\" must be a non-negative integer{tail}",
-        args.text(0)
-    )
-}
 
 fn error(_: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
     let message = if args.words.len() == 1 {
@@ -270,7 +406,7 @@ fn address(text: &str) -> Result<(VhostIp, Option<u16>), &'static str> {
 }
 
 /// Reads the words of a `<VirtualHost>` line into a server without contents.
-pub(in crate::config) fn vhost(scope: &mut Scope<'_>, words: &[Word]) -> Result<Server, Complaint> {
+pub(in crate::config) fn vhost(scope: &Scope<'_>, words: &[Word]) -> Result<Server, Complaint> {
     let mut addresses = Vec::new();
     for word in words {
         let (ip, port) = address(&word.text)
@@ -363,21 +499,6 @@ fn document_root(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint
     Ok(())
 }
 
-fn keep_alive_timeout(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
-    let ms = time_ms(args.text(0), Unit::S).and_then(|ms| u32::try_from(ms).ok());
-    let ms = ms.ok_or_else(|| args.complaint(0, "KeepAliveTimeout has wrong format"))?;
-    scope.server.keep_alive_timeout_ms = scope.set(ms);
-    Ok(())
-}
-
-fn limit_body(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
-    let bytes = whole(args.text(0)).and_then(|bytes| u64::try_from(bytes).ok());
-    let bytes = bytes
-        .ok_or_else(|| args.complaint(0, "LimitRequestBody requires a non-negative integer."))?;
-    scope.dir.limit_body_bytes = scope.set(bytes);
-    Ok(())
-}
-
 fn server_tokens(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
     let choices = [
         ("Prod", ServerTokens::Prod),
@@ -398,46 +519,6 @@ fn server_tokens(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint
         args.complaint(0, "ServerTokens takes 1 argument: 'Prod(uctOnly)', 'Major', 'Minor', 'Min(imal)', 'OS', or 'Full'")
     })?;
     scope.server.server_tokens = scope.set(value);
-    Ok(())
-}
-
-fn protocol_options(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
-    let pairs = [
-        ("Strict", "Unsafe"),
-        ("RegisteredMethods", "LenientMethods"),
-        ("Allow0.9", "Require1.0"),
-    ];
-    let mut chosen = [None; 3];
-    for (index, word) in args.texts().enumerate() {
-        let found = pairs.iter().zip(&mut chosen).find_map(|((yes, no), slot)| {
-            let value = choice(word, &[(yes, true), (no, false)])?;
-            Some((yes, no, value, slot))
-        });
-        let Some((yes, no, value, slot)) = found else {
-            let message = "HttpProtocolOptions accepts 'Unsafe' or 'Strict' (default), 'RegisteredMethods' or \
-                           'LenientMethods' (default), and 'Require1.0' or 'Allow0.9' (default)";
-            return Err(args.complaint(index, message));
-        };
-        if slot.is_some_and(|earlier| earlier != value) {
-            return Err(args.complaint(
-                index,
-                format!("HttpProtocolOptions '{yes}' and '{no}' are mutually exclusive"),
-            ));
-        }
-        *slot = Some(value);
-    }
-    let place = scope.place();
-    let options = &mut scope.server.http_protocol_options;
-    let [strict, registered, allow] = chosen;
-    for (field, value) in [
-        (&mut options.strict, strict),
-        (&mut options.registered_methods, registered),
-        (&mut options.allow_http09, allow),
-    ] {
-        if let Some(value) = value {
-            field.set(value, place);
-        }
-    }
     Ok(())
 }
 

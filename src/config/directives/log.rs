@@ -43,11 +43,7 @@ pub(super) static TABLE: &[Directive] = &[
                     "main ErrorLogFormat must contain message format string '%M'",
                 ));
             }
-            scope
-                .build
-                .later
-                .entry("ErrorLogFormat")
-                .or_insert_with(|| args.node.place.clone());
+            scope.used_other("ErrorLogFormat");
             scope.server.error_log_format = scope.set(format);
             Ok(())
         },
@@ -248,7 +244,7 @@ fn short_name(module: &str) -> Option<String> {
     Some(known.identifier.trim_end_matches("_module").to_owned())
 }
 
-fn custom_log(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<CustomLog, Complaint> {
+fn custom_log(scope: &Scope<'_>, args: &Args<'_>) -> Result<CustomLog, Complaint> {
     let condition = match args.words.get(2) {
         None => None,
         Some(word) if word.text.starts_with("expr=") => {

@@ -9,7 +9,9 @@ mod log;
 mod mpm;
 mod params;
 pub(super) mod proxy;
+mod reading;
 mod reqtimeout;
+mod requests;
 mod status;
 mod unsupported;
 
@@ -18,6 +20,8 @@ use super::directive::Directive;
 /// Every slice of entries.
 pub(super) static TABLES: &[&[Directive]] = &[
     core::TABLE,
+    reading::TABLE,
+    requests::TABLE,
     mpm::TABLE,
     log::TABLE,
     access::TABLE,

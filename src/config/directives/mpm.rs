@@ -328,7 +328,8 @@ fn buffer(args: &Args<'_>, message: &str) -> Result<u32, Complaint> {
 /// Reads a positive number with up to two decimals, in hundredths.
 fn factor(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
     let complaint = || args.complaint(0, "AsyncRequestWorkerFactor must be a positive number");
-    let (integer, decimals) = args.text(0).split_once('.').unwrap_or((args.text(0), ""));
+    let text = args.text(0);
+    let (integer, decimals) = text.split_once('.').unwrap_or((text, ""));
     let hundredths: String = decimals.chars().chain("00".chars()).take(2).collect();
     let number = |text: &str| {
         whole(text)

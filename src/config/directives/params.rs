@@ -4,7 +4,7 @@
 
 use crate::config::args::Word;
 use crate::config::model::{BalancerParams, MemberParams};
-use crate::config::params::{self, BALANCER_PARAMS, Effect, MEMBER_PARAMS, Param};
+use crate::config::params::{self, BALANCER_PARAMS, MEMBER_PARAMS, Param};
 use crate::config::scope::{Complaint, Scope};
 use crate::config::suggest;
 use std::ops::Range;
@@ -109,14 +109,7 @@ fn apply<T>(
             scope.complain(unknown(table, pair, wording, kind, &others));
             continue;
         };
-        if param.effect == Effect::Later {
-            let place = scope.place();
-            scope
-                .build
-                .later
-                .entry(param.key)
-                .or_insert_with(|| place.clone());
-        }
+        scope.used(param.key, param.effect);
         if let Err(fault) = param.set(target, &pair.value, scope.place()) {
             let complaint =
                 Complaint::new(wording.message(&fault.message, pair)).over(pair.range.clone());

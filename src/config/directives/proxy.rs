@@ -23,102 +23,316 @@ const ANYWHERE: Contexts = Contexts::ANYWHERE;
 
 /// The entries.
 pub(super) static TABLE: &[Directive] = &[
-    Directive::section("<Proxy", PROXY, SERVERS, "what holds for target URLs that start so, or a worker or balancer and its parameters", "<Proxy balancer://c lbmethod=byrequests>\nBalancerMember http://a:8080\n</Proxy>", SectionKind::Proxy)
-        .long("With `key=value` words behind the URL, or with BalancerMember or ProxySet inside, the worker or balancer of that URL is made."),
-    Directive::section("<ProxyMatch", PROXY, SERVERS, "what holds for target URLs that a regular expression matches", "<ProxyMatch \"^http://[^/]*\\.example/\">\n</ProxyMatch>", SectionKind::ProxyMatch),
-    Directive::new("ProxyPass", PROXY, Arity::Raw, MAPPING, "map a path, and everything below it, to a URL", "ProxyPass /app http://127.0.0.1:8080/app timeout=30 retry=5", |scope, args| pass(scope, args, false))
-        .long("`!` instead of a URL excludes the path: the first match in configuration order wins, so exclusions come first. \
-               In a Location the path is left out. `~` in front of the path makes it a regular expression."),
-    Directive::new("ProxyPassMatch", PROXY, Arity::Raw, MAPPING, "map paths that a regular expression matches to a URL", "ProxyPassMatch \"^/app/(.*)$\" http://127.0.0.1:8080/$1", |scope, args| pass(scope, args, true)),
-    Directive::new("ProxyPassReverse", PROXY, Arity::UpToThree, MAPPING, "map URLs in response fields back to a path", "ProxyPassReverse /app http://127.0.0.1:8080/app", reverse),
-    Directive::new("ProxyPassReverseCookieDomain", PROXY, Arity::TwoOrThree, MAPPING, "map the domain of backend cookies to ours", "ProxyPassReverseCookieDomain backend.internal www.example.com", |scope, args| {
-        let map = cookie_map(args);
-        scope.dir.cookie_domains.push(map);
-        Ok(())
-    }),
-    Directive::new("ProxyPassReverseCookiePath", PROXY, Arity::TwoOrThree, MAPPING, "map the path of backend cookies to ours", "ProxyPassReverseCookiePath / /app/", |scope, args| {
-        let map = cookie_map(args);
-        scope.dir.cookie_paths.push(map);
-        Ok(())
-    }),
-    Directive::new("ProxyPassInterpolateEnv", PROXY, Arity::Flag, ANYWHERE, "fill in variables where `interpolate` asks for it", "ProxyPassInterpolateEnv On", |scope, args| {
-        scope.dir.interpolate_env = scope.set(args.flag()?);
-        Ok(())
-    })
+    Directive::section(
+        "<Proxy",
+        PROXY,
+        SERVERS,
+        "what holds for target URLs that start so, or a worker or balancer and \
+                its parameters",
+        "<Proxy balancer://c lbmethod=byrequests>\nBalancerMember http://a:8080\n\
+                </Proxy>",
+        SectionKind::Proxy,
+    )
+    .long(
+        "With `key=value` words behind the URL, or with BalancerMember or \
+                ProxySet inside, the worker or balancer of that URL is made.",
+    ),
+    Directive::section(
+        "<ProxyMatch",
+        PROXY,
+        SERVERS,
+        "what holds for target URLs that a regular expression matches",
+        "<ProxyMatch \"^http://[^/]*\\.example/\">\n</ProxyMatch>",
+        SectionKind::ProxyMatch,
+    ),
+    Directive::new(
+        "ProxyPass",
+        PROXY,
+        Arity::Raw,
+        MAPPING,
+        "map a path, and everything below it, to a URL",
+        "ProxyPass /app http://127.0.0.1:8080/app timeout=30 retry=5",
+        |scope, args| pass(scope, args, false),
+    )
+    .long(
+        "`!` instead of a URL excludes the path: the first match wins, \
+                so exclusions come first. In a Location the path is left out. \
+                `~` in front of the path makes it a regular expression.",
+    ),
+    Directive::new(
+        "ProxyPassMatch",
+        PROXY,
+        Arity::Raw,
+        MAPPING,
+        "map paths that a regular expression matches to a URL",
+        "ProxyPassMatch \"^/app/(.*)$\" http://127.0.0.1:8080/$1",
+        |scope, args| pass(scope, args, true),
+    ),
+    Directive::new(
+        "ProxyPassReverse",
+        PROXY,
+        Arity::UpToThree,
+        MAPPING,
+        "map URLs in response fields back to a path",
+        "ProxyPassReverse /app http://127.0.0.1:8080/app",
+        reverse,
+    ),
+    Directive::new(
+        "ProxyPassReverseCookieDomain",
+        PROXY,
+        Arity::TwoOrThree,
+        MAPPING,
+        "map the domain of backend cookies to ours",
+        "ProxyPassReverseCookieDomain backend.internal www.example.com",
+        |scope, args| {
+            let map = cookie_map(args);
+            scope.dir.cookie_domains.push(map);
+            Ok(())
+        },
+    ),
+    Directive::new(
+        "ProxyPassReverseCookiePath",
+        PROXY,
+        Arity::TwoOrThree,
+        MAPPING,
+        "map the path of backend cookies to ours",
+        "ProxyPassReverseCookiePath / /app/",
+        |scope, args| {
+            let map = cookie_map(args);
+            scope.dir.cookie_paths.push(map);
+            Ok(())
+        },
+    ),
+    Directive::new(
+        "ProxyPassInterpolateEnv",
+        PROXY,
+        Arity::Flag,
+        ANYWHERE,
+        "fill in variables where `interpolate` asks for it",
+        "ProxyPassInterpolateEnv On",
+        |scope, args| {
+            scope.dir.interpolate_env = scope.set(args.flag()?);
+            Ok(())
+        },
+    )
     .default("Off"),
-    Directive::new("ProxyRequests", PROXY, Arity::Flag, SERVERS, "be a forward proxy; Off does not touch mappings", "ProxyRequests Off", requests).default("Off"),
-    Directive::new("ProxyTimeout", PROXY, Arity::One, SERVERS, "how long to wait for a backend's bytes (s)", "ProxyTimeout 30", |scope, args| {
-        let seconds = args.number(0, 1..=i32::MAX.unsigned_abs(), "Proxy Timeout must be at least 1 second.")?;
-        scope.server.proxy.timeout_s = scope.set(seconds);
-        Ok(())
-    })
+    Directive::new(
+        "ProxyRequests",
+        PROXY,
+        Arity::Flag,
+        SERVERS,
+        "be a forward proxy; Off does not touch mappings",
+        "ProxyRequests Off",
+        requests,
+    )
+    .default("Off"),
+    Directive::new(
+        "ProxyTimeout",
+        PROXY,
+        Arity::One,
+        SERVERS,
+        "how long to wait for a backend's bytes (s)",
+        "ProxyTimeout 30",
+        |scope, args| {
+            let seconds = args.number(
+                0,
+                1..=i32::MAX.unsigned_abs(),
+                "Proxy Timeout must be at least 1 second.",
+            )?;
+            scope.server.proxy.timeout_s = scope.set(seconds);
+            Ok(())
+        },
+    )
     .default("the value of Timeout"),
-    Directive::new("ProxyPreserveHost", PROXY, Arity::Flag, ANYWHERE, "send the client's Host to the backend", "ProxyPreserveHost On", |scope, args| {
-        scope.dir.preserve_host = scope.set(args.flag()?);
-        Ok(())
-    })
+    Directive::new(
+        "ProxyPreserveHost",
+        PROXY,
+        Arity::Flag,
+        ANYWHERE,
+        "send the client's Host to the backend",
+        "ProxyPreserveHost On",
+        |scope, args| {
+            scope.dir.preserve_host = scope.set(args.flag()?);
+            Ok(())
+        },
+    )
     .default("Off"),
-    Directive::new("ProxyAddHeaders", PROXY, Arity::Flag, ANYWHERE, "add X-Forwarded-For, -Host and -Server to requests", "ProxyAddHeaders Off", |scope, args| {
-        scope.dir.add_headers = scope.set(args.flag()?);
-        Ok(())
-    })
+    Directive::new(
+        "ProxyAddHeaders",
+        PROXY,
+        Arity::Flag,
+        ANYWHERE,
+        "add X-Forwarded-For, -Host and -Server to requests",
+        "ProxyAddHeaders Off",
+        |scope, args| {
+            scope.dir.add_headers = scope.set(args.flag()?);
+            Ok(())
+        },
+    )
     .default("On"),
-    Directive::new("Proxy100Continue", PROXY, Arity::Flag, ANYWHERE, "pass Expect: 100-continue on to the backend", "Proxy100Continue Off", |scope, args| {
-        scope.dir.forward_100_continue = scope.set(args.flag()?);
-        Ok(())
-    })
+    Directive::new(
+        "Proxy100Continue",
+        PROXY,
+        Arity::Flag,
+        ANYWHERE,
+        "pass Expect: 100-continue on to the backend",
+        "Proxy100Continue Off",
+        |scope, args| {
+            scope.dir.forward_100_continue = scope.set(args.flag()?);
+            Ok(())
+        },
+    )
     .default("On"),
-    Directive::new("ProxyErrorOverride", PROXY, Arity::Raw, ANYWHERE, "replace error pages of backends: off, or on and the status codes", "ProxyErrorOverride On 500 503", error_override)
-        .default("Off"),
-    Directive::new("ProxyVia", PROXY, Arity::One, SERVERS, "what to do with the Via field: off, on, full or block", "ProxyVia On", |scope, args| {
-        let choices = [("off", Via::Off), ("on", Via::On), ("full", Via::Full), ("block", Via::Block)];
-        let value = choice(args.text(0), &choices);
-        let value = value.ok_or_else(|| args.complaint(0, "ProxyVia must be one of: off | on | full | block"))?;
-        scope.server.proxy.via = scope.set(value);
-        Ok(())
-    })
+    Directive::new(
+        "ProxyErrorOverride",
+        PROXY,
+        Arity::Raw,
+        ANYWHERE,
+        "replace error pages of backends: off, or on and the status codes",
+        "ProxyErrorOverride On 500 503",
+        error_override,
+    )
     .default("Off"),
-    Directive::new("ProxyBadHeader", PROXY, Arity::One, SERVERS, "what to do with a broken field line of a backend: IsError, Ignore or StartBody", "ProxyBadHeader Ignore", |scope, args| {
-        let choices = [("IsError", BadHeader::IsError), ("Ignore", BadHeader::Ignore), ("StartBody", BadHeader::StartBody)];
-        let value = choice(args.text(0), &choices);
-        let value = value.ok_or_else(|| args.complaint(0, "ProxyBadHeader must be one of: IsError | Ignore | StartBody"))?;
-        scope.server.proxy.bad_header = scope.set(value);
-        Ok(())
-    })
+    Directive::new(
+        "ProxyVia",
+        PROXY,
+        Arity::One,
+        SERVERS,
+        "what to do with the Via field: off, on, full or block",
+        "ProxyVia On",
+        |scope, args| {
+            let choices = [
+                ("off", Via::Off),
+                ("on", Via::On),
+                ("full", Via::Full),
+                ("block", Via::Block),
+            ];
+            let value = choice(args.text(0), &choices);
+            let value = value.ok_or_else(|| {
+                args.complaint(0, "ProxyVia must be one of: off | on | full | block")
+            })?;
+            scope.server.proxy.via = scope.set(value);
+            Ok(())
+        },
+    )
+    .default("Off"),
+    Directive::new(
+        "ProxyBadHeader",
+        PROXY,
+        Arity::One,
+        SERVERS,
+        "what to do with a broken field line of a backend: IsError, Ignore or \
+                StartBody",
+        "ProxyBadHeader Ignore",
+        |scope, args| {
+            let choices = [
+                ("IsError", BadHeader::IsError),
+                ("Ignore", BadHeader::Ignore),
+                ("StartBody", BadHeader::StartBody),
+            ];
+            let value = choice(args.text(0), &choices);
+            let value = value.ok_or_else(|| {
+                args.complaint(
+                    0,
+                    "ProxyBadHeader must be one of: IsError | Ignore | StartBody",
+                )
+            })?;
+            scope.server.proxy.bad_header = scope.set(value);
+            Ok(())
+        },
+    )
     .default("IsError"),
-    Directive::new("ProxyStatus", PROXY, Arity::One, SERVERS, "show balancers on the status page: off, on or full", "ProxyStatus On", |scope, args| {
-        let choices = [("off", ProxyStatus::Off), ("on", ProxyStatus::On), ("full", ProxyStatus::Full)];
-        let value = choice(args.text(0), &choices);
-        let value = value.ok_or_else(|| args.complaint(0, "ProxyStatus must be one of: off | on | full"))?;
-        scope.server.proxy.status = scope.set(value);
-        Ok(())
-    })
+    Directive::new(
+        "ProxyStatus",
+        PROXY,
+        Arity::One,
+        SERVERS,
+        "show balancers on the status page: off, on or full",
+        "ProxyStatus On",
+        |scope, args| {
+            let choices = [
+                ("off", ProxyStatus::Off),
+                ("on", ProxyStatus::On),
+                ("full", ProxyStatus::Full),
+            ];
+            let value = choice(args.text(0), &choices);
+            let value = value
+                .ok_or_else(|| args.complaint(0, "ProxyStatus must be one of: off | on | full"))?;
+            scope.server.proxy.status = scope.set(value);
+            Ok(())
+        },
+    )
     .default("Off"),
-    Directive::new("ProxyIOBufferSize", PROXY, Arity::One, SERVERS, "the buffer between client and backend (bytes)", "ProxyIOBufferSize 16384", |scope, args| {
-        let bytes = buffer(args, "ProxyIOBufferSize must be >= 512 bytes, or 0 for system default.")?;
-        scope.server.proxy.io_buffer_bytes = scope.set(bytes);
-        Ok(())
-    })
+    Directive::new(
+        "ProxyIOBufferSize",
+        PROXY,
+        Arity::One,
+        SERVERS,
+        "the buffer between client and backend (bytes)",
+        "ProxyIOBufferSize 16384",
+        |scope, args| {
+            let bytes = buffer(
+                args,
+                "ProxyIOBufferSize must be >= 512 bytes, or 0 for system default.",
+            )?;
+            scope.server.proxy.io_buffer_bytes = scope.set(bytes);
+            Ok(())
+        },
+    )
     .default("8192"),
-    Directive::new("ProxyReceiveBufferSize", PROXY, Arity::One, SERVERS, "the receive buffer of backend sockets (bytes), 0 for the system's", "ProxyReceiveBufferSize 65536", |scope, args| {
-        let bytes = buffer(args, "ProxyReceiveBufferSize must be >= 512 bytes, or 0 for system default.")?;
-        scope.server.proxy.receive_buffer_bytes = scope.set(bytes);
-        Ok(())
-    })
+    Directive::new(
+        "ProxyReceiveBufferSize",
+        PROXY,
+        Arity::One,
+        SERVERS,
+        "the receive buffer of backend sockets (bytes), 0 for the system's",
+        "ProxyReceiveBufferSize 65536",
+        |scope, args| {
+            let bytes = buffer(
+                args,
+                "ProxyReceiveBufferSize must be >= 512 bytes, or 0 for system default.",
+            )?;
+            scope.server.proxy.receive_buffer_bytes = scope.set(bytes);
+            Ok(())
+        },
+    )
     .default("0"),
-    Directive::new("ProxyMaxForwards", PROXY, Arity::One, SERVERS, "how many proxies a request may pass, -1 for any number", "ProxyMaxForwards 15", |scope, args| {
-        let value = whole(args.text(0)).and_then(|value| i32::try_from(value).ok()).filter(|value| *value >= -1);
-        let value = value.ok_or_else(|| args.complaint(0, "ProxyMaxForwards must be -1 or a non-negative integer"))?;
-        scope.server.proxy.max_forwards = scope.set(value);
-        Ok(())
-    })
+    Directive::new(
+        "ProxyMaxForwards",
+        PROXY,
+        Arity::One,
+        SERVERS,
+        "how many proxies a request may pass, -1 for any number",
+        "ProxyMaxForwards 15",
+        |scope, args| {
+            let value = whole(args.text(0))
+                .and_then(|value| i32::try_from(value).ok())
+                .filter(|value| *value >= -1);
+            let value = value.ok_or_else(|| {
+                args.complaint(0, "ProxyMaxForwards must be -1 or a non-negative integer")
+            })?;
+            scope.server.proxy.max_forwards = scope.set(value);
+            Ok(())
+        },
+    )
     .default("-1"),
-    Directive::new("ProxyPassInherit", PROXY, Arity::Flag, SERVERS, "a virtual host has the main server's workers", "ProxyPassInherit Off", |scope, args| {
-        scope.server.proxy.pass_inherit = scope.set(args.flag()?);
-        Ok(())
-    })
+    Directive::new(
+        "ProxyPassInherit",
+        PROXY,
+        Arity::Flag,
+        SERVERS,
+        "a virtual host has the main server's workers",
+        "ProxyPassInherit Off",
+        |scope, args| {
+            scope.server.proxy.pass_inherit = scope.set(args.flag()?);
+            Ok(())
+        },
+    )
     .default("On")
-    .long("Workers and balancers stay away only when BalancerInherit is Off as well; mappings are inherited in any case, as in httpd."),
+    .long(
+        "Workers and balancers stay away only when BalancerInherit is Off as \
+                well; mappings are inherited in any case, as in httpd.",
+    ),
 ];
 
 fn requests(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
@@ -262,12 +476,7 @@ fn take_mapping(
         return Ok(None);
     };
     let pair = pairs.remove(index);
-    let place = scope.place();
-    scope
-        .build
-        .later
-        .entry("mapping")
-        .or_insert_with(|| place.clone());
+    scope.used_other("mapping");
     let choices = [("encoded", Mapping::Encoded), ("servlet", Mapping::Servlet)];
     let value = choice(&pair.value, &choices);
     value.map(Some).ok_or_else(|| {
@@ -304,6 +513,9 @@ fn target(
         let name = balancer_name(&word.text).ok_or_else(|| {
             Complaint::new(format!("ProxyPass URL must be absolute!: {}", word.text)).on(word)
         })?;
+        if is_regex && name.contains('$') {
+            return Ok(captured_balancer(scope, word, name, pairs));
+        }
         let index = balancer_index(scope, &name);
         super::balancer::set_params(scope, index, pairs, Wording::Plain("ProxyPass"));
         if let Some(balancer) = scope.server.proxy.balancers.get_mut(index) {
@@ -356,6 +568,28 @@ fn target(
         unix_socket,
         to: Destination::Worker(name),
     })
+}
+
+/// A balancer whose name the request fills in: it is looked up then, so parameters have nothing to go to.
+fn captured_balancer(
+    scope: &mut Scope<'_>,
+    word: &Word,
+    name: String,
+    pairs: &[Pair],
+) -> PassTarget {
+    for pair in pairs {
+        let message = format!(
+            "`{}` is ignored: the balancer's name is only known with the request",
+            pair.key
+        );
+        let hint = "set it in the balancer's `<Proxy>` section";
+        scope.warn(Complaint::new(message).over(pair.range.clone()).hint(hint));
+    }
+    PassTarget::Url {
+        text: word.text.clone(),
+        unix_socket: None,
+        to: Destination::Balancer(name),
+    }
 }
 
 /// The worker that a new URL would share: the longest one that is a prefix of it.

@@ -4,7 +4,7 @@
 //! expressions are text, addresses are what was written. Anything that needs the outside is made from this in `server.rs`.
 //!
 //! Know first: virtual hosts come out *merged* – each [`Server`] of [`Config::vhosts`] already contains what it inherits from
-//! [`Config::main`], in httpd's order. A [`Setting`](super::Setting) that is unset means that no directive spoke; the default is the
+//! [`Config::main`], in httpd's order. A [`Setting`] that is unset means that no directive spoke; the default is the
 //! reader's. Units are part of the names.
 
 mod access;

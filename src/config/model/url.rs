@@ -101,6 +101,12 @@ impl WorkerUrl {
         if host.is_empty() {
             return Err(UrlError::NotAbsolute);
         }
+        if host
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || "\"<>\\^`|".contains(c))
+        {
+            return Err(UrlError::Unparsable);
+        }
         if host.len() > HOST_BYTES_MAX {
             return Err(UrlError::HostTooLong);
         }
@@ -324,6 +330,7 @@ mod tests {
             ("http:///x", UrlError::NotAbsolute),
             ("http://a:80x/", UrlError::Unparsable),
             ("http://a:70000/", UrlError::Unparsable),
+            ("http://a b/", UrlError::Unparsable),
             ("http://[::1/", UrlError::Unparsable),
             ("unix:/run/x.sock", UrlError::BadSocket),
             ("unix:|http://a/", UrlError::BadSocket),

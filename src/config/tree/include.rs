@@ -38,7 +38,7 @@ impl Reader<'_> {
                 let message = format!(
                     "Include/IncludeOptional: No matches for the wildcard '{}' in '{}', failing",
                     full.file_name().unwrap_or_default().display(),
-                    full.parent().unwrap_or(Path::new("/")).display()
+                    full.parent().unwrap_or(&full).display()
                 );
                 let hint = "write IncludeOptional if there may be none";
                 return Err(Fault::new(message).on(path.range.clone()).hint(hint));
