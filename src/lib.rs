@@ -90,6 +90,8 @@ pub mod engine;
 pub mod http;
 pub mod log;
 pub mod mpm;
+pub mod proxy;
 pub mod request;
+pub mod server;
 pub mod sys;
 pub mod transport;

@@ -65,7 +65,7 @@ pub(crate) fn run_all(protocol: &str, makers: &Makers) {
         let mut first = 0;
         for text in text.split("\n--- ") {
             run(&name, first, text, makers);
-            first += text.lines().count();
+            first += text.matches('\n').count() + 1;
         }
     }
 }
@@ -111,9 +111,12 @@ impl Script {
     fn arriving(&self) -> usize {
         self.steps
             .iter()
-            .map(|(_, step)| match step {
-                Step::Arrive(bytes) => bytes.len(),
-                _ => 0,
+            .map(|(_, step)| {
+                if let Step::Arrive(bytes) = step {
+                    bytes.len()
+                } else {
+                    0
+                }
             })
             .sum()
     }

@@ -7,8 +7,9 @@
 //! and filled again for the next message, and so costs no allocation on a warm connection. Field names keep the
 //! case they came in, because httpd forwards them so.
 //!
-//! Reading order: [`fields`], [`head`], [`part`], then the small ones.
+//! Reading order: [`fields`], [`head`], [`part`], [`framing`], then the small ones.
 
+pub mod cookie;
 pub mod date;
 pub mod fields;
 pub mod framing;
@@ -21,6 +22,7 @@ pub mod status;
 pub mod target;
 pub mod uri;
 pub mod version;
+pub mod via;
 
 pub use fields::{FieldId, FieldSet, Fields};
 pub use head::{ContentSize, Message, Request, RequestHead, Response, ResponseHead};

@@ -115,16 +115,17 @@ impl Client {
 
     /// Skips the one empty line that may stand before a status line; false while it is incomplete.
     fn skip_empty_line(&mut self, input: &mut Input) -> bool {
+        if self.had_empty_line {
+            return true;
+        }
         let n = match input.bytes() {
             [b'\r', b'\n', ..] => 2,
             [b'\n', ..] => 1,
             [b'\r'] => return false,
             _ => 0,
         };
-        if n > 0 && !self.had_empty_line {
-            self.had_empty_line = true;
-            input.consume(n);
-        }
+        self.had_empty_line = n > 0;
+        input.consume(n);
         true
     }
 

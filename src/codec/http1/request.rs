@@ -87,7 +87,7 @@ fn conclude(
 }
 
 /// Reads a head by httparse. `None` when that refuses it, whatever the reason, or it is incomplete.
-fn fast(bytes: &[u8], head: &mut RequestHead) -> Option<usize> {
+pub(super) fn fast(bytes: &[u8], head: &mut RequestHead) -> Option<usize> {
     let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
     let mut parsed = httparse::Request::new(&mut []);
     let httparse::Status::Complete(end) =
@@ -129,7 +129,7 @@ fn fast(bytes: &[u8], head: &mut RequestHead) -> Option<usize> {
 }
 
 /// Reads a complete head by our own rules.
-fn slow(bytes: &[u8], head: &mut RequestHead) -> Result<(), CodecError> {
+pub(super) fn slow(bytes: &[u8], head: &mut RequestHead) -> Result<(), CodecError> {
     let mut lines = Lines::new(bytes, Strictness::Strict);
     let line = lines.next_line()?;
     let (method, rest) =

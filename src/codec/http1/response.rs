@@ -55,7 +55,7 @@ fn is_few(head: &ResponseHead, limits: &Limits) -> bool {
 }
 
 /// Reads a head by httparse. `None` when that refuses it, whatever the reason, or it is incomplete.
-fn fast(bytes: &[u8], head: &mut ResponseHead) -> Option<usize> {
+pub(super) fn fast(bytes: &[u8], head: &mut ResponseHead) -> Option<usize> {
     let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
     let mut parsed = httparse::Response::new(&mut []);
     let httparse::Status::Complete(end) = httparse::ParserConfig::default()
@@ -95,7 +95,7 @@ fn fast(bytes: &[u8], head: &mut ResponseHead) -> Option<usize> {
 }
 
 /// Reads a complete head by our own rules.
-fn slow(bytes: &[u8], head: &mut ResponseHead) -> Result<(), CodecError> {
+pub(super) fn slow(bytes: &[u8], head: &mut ResponseHead) -> Result<(), CodecError> {
     let mut lines = Lines::new(bytes, Strictness::Lenient);
     let line = lines.next_line()?;
     let (version, rest) = line.split_at_checked(8).ok_or(NOT_HTTP)?;

@@ -81,36 +81,50 @@ impl Scan {
 
     /// Refuses a line, complete or not, that is too long or one too many.
     fn check(&self, line: &[u8], limits: &Limits, section: Section) -> Result<(), CodecError> {
+        if self.lines == 0 {
+            if line.len() > limits.line {
+                return Err(match section {
+                    Section::Request => CodecError::with_status(
+                        Status::URI_TOO_LONG,
+                        "request line is longer than LimitRequestLine",
+                    ),
+                    Section::Response | Section::Trailers => {
+                        CodecError::malformed("status line is too long")
+                    }
+                });
+            }
+        } else {
+            self.check_field(line, limits, section)?;
+        }
         if self.line_at as usize + line.len() > HEAD_MAX {
             return Err(CodecError::malformed("head is too large"));
         }
-        if self.lines == 0 {
-            return match (line.len() > limits.line, section) {
-                (false, _) => Ok(()),
-                (true, Section::Request) => Err(CodecError::with_status(
-                    Status::URI_TOO_LONG,
-                    "request line is longer than LimitRequestLine",
-                )),
-                (true, Section::Response | Section::Trailers) => {
-                    Err(CodecError::malformed("status line is too long"))
-                }
-            };
-        }
+        Ok(())
+    }
+
+    fn check_field(
+        &self,
+        line: &[u8],
+        limits: &Limits,
+        section: Section,
+    ) -> Result<(), CodecError> {
         let is_folded = self.is_folded(line);
-        let before = if is_folded { self.folded as usize } else { 0 };
-        if before + line.len() > limits.field_size {
-            return Err(CodecError::malformed(match section {
-                Section::Request => "field line is longer than LimitRequestFieldSize",
-                Section::Response => "field line is too long",
-                Section::Trailers => "trailer field line is too long",
-            }));
-        }
+        // Counted before it is measured: the first byte of a line tells that it is one too many, wherever the head
+        // was cut.
         let is_field = !line.is_empty() && !is_folded;
         if is_field && limits.fields > 0 && self.lines as usize > limits.fields {
             return Err(CodecError::malformed(match section {
                 Section::Request => "more field lines than LimitRequestFields",
                 Section::Response => "too many field lines",
                 Section::Trailers => "too many trailer field lines",
+            }));
+        }
+        let before = if is_folded { self.folded as usize } else { 0 };
+        if before + line.len() > limits.field_size {
+            return Err(CodecError::malformed(match section {
+                Section::Request => "field line is longer than LimitRequestFieldSize",
+                Section::Response => "field line is too long",
+                Section::Trailers => "trailer field line is too long",
             }));
         }
         Ok(())
