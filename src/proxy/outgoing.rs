@@ -174,6 +174,8 @@ pub(crate) fn write_target(
     query: Option<&[u8]>,
     keeps_encoded_slashes: bool,
 ) -> Result<(), Refusal> {
+    // A front alone has the path `/`, also behind a member's own path.
+    let path = if path.is_empty() { b"/" } else { path };
     let composed = head.target.compose(|raw| {
         match form {
             PathForm::Decoded => {
@@ -184,9 +186,6 @@ pub(crate) fn write_target(
                 raw.extend_from_slice(base);
                 raw.extend_from_slice(path);
             }
-        }
-        if raw.first() != Some(&b'/') {
-            raw.insert(0, b'/');
         }
         if let (Some(query), PathForm::Decoded | PathForm::Encoded) = (query, form) {
             raw.push(b'?');
