@@ -12,7 +12,7 @@ use tine::admin::units::{age, approximate, brief, grouped, moment, ratio, size, 
 
 use super::paint::{self, Paint, Style};
 use super::sight::Sight;
-use super::table::{Cell, Kind, Table, cut};
+use super::table::{Cell, Kind, Table};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug)]
@@ -356,7 +356,7 @@ impl Report<'_> {
         let mut table = Table::new(&[
             ("MEMBER", Kind::Url),
             ("ROUTE", Kind::Words),
-            ("REDIRECT", Kind::Words),
+            ("REDIR", Kind::Words),
             ("SET", Kind::Number),
             ("FACTOR", Kind::Number),
             ("STATUS", Kind::Words),
