@@ -54,6 +54,7 @@ pub(crate) struct Setup {
     shape: Shape,
     sizes: Option<String>,
     level: &'static str,
+    is_single: bool,
 }
 
 /// A running server.
@@ -73,7 +74,14 @@ impl Setup {
             shape: Shape::Prefork,
             sizes: None,
             level: "info",
+            is_single: false,
         }
+    }
+
+    /// As one process, for debugging.
+    pub(crate) fn single_process(mut self) -> Self {
+        self.is_single = true;
+        self
     }
 
     /// In another shape.
@@ -102,7 +110,7 @@ impl Setup {
         for _ in 0..5 {
             let port = free_port();
             write_conf(root.path(), &setup.prelude(root.path(), port), conf);
-            match Tine::launch(root.path(), port) {
+            match Tine::launch(root.path(), port, setup.is_single) {
                 Ok(process) => {
                     return Tine {
                         root,
@@ -149,10 +157,14 @@ impl Tine {
         Setup::new().start(conf)
     }
 
-    fn launch(root: &Path, port: u16) -> Result<Child, Refusal> {
+    fn launch(root: &Path, port: u16, is_single: bool) -> Result<Child, Refusal> {
         let said = fs::File::create(root.join("said")).expect("our own directory");
         let mut process = command(root)
-            .args(["-D", "FOREGROUND"])
+            .args(if is_single {
+                ["-X"].as_slice()
+            } else {
+                &["-D", "FOREGROUND"]
+            })
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(said.try_clone().expect("one more descriptor"))
@@ -370,6 +382,39 @@ impl Conf {
             .args(arguments)
             .output()
             .expect("the program is there")
+    }
+}
+
+/// A server that was started on a [`Conf`]; it ends with the test.
+#[derive(Debug)]
+pub(crate) struct Running(Child);
+
+impl Conf {
+    /// Starts the program on it.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
+        let mut command = command(self.root.path());
+        let process = command
+            .args(arguments)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .spawn();
+        Running(process.expect("the program is there"))
+    }
+}
+
+impl Running {
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("it is our child").is_some()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(group) = i32::try_from(self.0.id()) {
+            killpg(Pid::from_raw(group), Signal::SIGKILL).ok();
+        }
+        self.0.wait().ok();
     }
 }
 
