@@ -105,80 +105,14 @@ impl Report<'_> {
     }
 
     fn summary(&mut self) {
-        let snapshot = &self.sight.snapshot;
-        let totals = &snapshot.totals;
-        let uptime_s = self.sight.uptime_s();
-        let rate = match self.sight.rates {
-            Some(rates) => format!(
-                "{}/s, {}/s now",
-                brief(rates.accesses_per_s),
-                bytes(rates.bytes_per_s)
-            ),
-            None => format!(
-                "{}/s since the start",
-                brief(ratio(totals.accesses, uptime_s))
-            ),
-        };
-        let each = brief(ratio(totals.duration_us, totals.accesses) / 1000.0);
-        let served = format!(
-            "{} finished, {}, {each} ms each; {rate}",
-            grouped(totals.accesses),
-            size(totals.bytes)
-        );
-        let counts = Counts::of(snapshot);
-        let slots = format!(
-            "{} busy, {} finishing, {} idle, {} open",
-            counts.busy, counts.graceful, counts.idle, counts.open
-        );
-        let sum = |of: fn(&ProcessView) -> u32| -> u64 {
-            snapshot
-                .processes
-                .iter()
-                .map(|child| u64::from(of(child)))
-                .sum()
-        };
-        let connections = format!(
-            "{} open, {} keep-alive, {} closing, {} waiting for a backend; {} accepted",
-            sum(|child| child.connections),
-            sum(|child| child.keepalive),
-            sum(|child| child.closing),
-            sum(|child| child.waiting),
-            grouped(totals.accepted)
-        );
-        let global = &snapshot.global;
-        let living = |own: u64, of: fn(&ProcessView) -> u64| -> f64 {
-            let all = snapshot
-                .processes
-                .iter()
-                .map(of)
-                .fold(own, u64::saturating_add);
-            approximate(all / 10_000) / 100.0
-        };
-        let user = living(
-            global.cpu_user_us.saturating_add(global.children_user_us),
-            |child| child.cpu_user_us,
-        );
-        let system = living(
-            global
-                .cpu_system_us
-                .saturating_add(global.children_system_us),
-            |child| child.cpu_system_us,
-        );
-        let children = format!(
-            "{} of {}; deaths: {}; CPU time {} s user, {} s system",
-            snapshot.processes.len(),
-            global.processes_limit,
-            global.deaths,
-            brief(user),
-            brief(system)
-        );
         self.out.push('\n');
-        for (name, value) in [
-            ("requests", served),
-            ("slots", slots),
-            ("connections", connections),
-            ("children", children),
-        ] {
+        let facts = [
+            ("requests", self.work()),
+            ("slots", self.slots()),
+            ("connections", self.connections()),
+            ("children", self.processes()),
+        ];
+        for (name, value) in facts {
             let name = self
                 .form
                 .paint
@@ -186,6 +120,7 @@ impl Report<'_> {
                 .to_string();
             self.line(format_args!("{name}{value}"));
         }
+        let global = &self.sight.snapshot.global;
         if let Some(editor) = global.editor {
             self.line(format_args!("process {editor} is editing balancers"));
         }
@@ -194,6 +129,78 @@ impl Report<'_> {
                 "ExtendedStatus is off: requests, bytes and clients are not noted"
             ));
         }
+    }
+
+    /// What was done, and how fast it is done now.
+    fn work(&self) -> String {
+        let totals = &self.sight.snapshot.totals;
+        let rate = match self.sight.rates {
+            Some(rates) => {
+                format!(
+                    "{}/s, {}/s now",
+                    brief(rates.accesses_per_s),
+                    bytes(rates.bytes_per_s)
+                )
+            }
+            None => {
+                let per_s = ratio(totals.accesses, self.sight.uptime_s());
+                format!("{}/s since the start", brief(per_s))
+            }
+        };
+        let each_ms = brief(ratio(totals.duration_us, totals.accesses) / 1000.0);
+        let (count, bytes) = (grouped(totals.accesses), size(totals.bytes));
+        format!("{count} finished, {bytes}, {each_ms} ms each; {rate}")
+    }
+
+    fn slots(&self) -> String {
+        let counts = Counts::of(&self.sight.snapshot);
+        format!(
+            "{} busy, {} finishing, {} idle, {} open",
+            counts.busy, counts.graceful, counts.idle, counts.open
+        )
+    }
+
+    fn connections(&self) -> String {
+        let snapshot = &self.sight.snapshot;
+        let sum = |of: fn(&ProcessView) -> u32| -> u64 {
+            snapshot
+                .processes
+                .iter()
+                .map(|child| u64::from(of(child)))
+                .sum()
+        };
+        format!(
+            "{} open, {} keep-alive, {} closing, {} waiting for a backend; {} accepted",
+            sum(|child| child.connections),
+            sum(|child| child.keepalive),
+            sum(|child| child.closing),
+            sum(|child| child.waiting),
+            grouped(snapshot.totals.accepted)
+        )
+    }
+
+    /// The children, and the processor time of everybody there ever was.
+    fn processes(&self) -> String {
+        let snapshot = &self.sight.snapshot;
+        let global = &snapshot.global;
+        let seconds = |own: u64, gone: u64, of: fn(&ProcessView) -> u64| {
+            let parts = [own, gone]
+                .into_iter()
+                .chain(snapshot.processes.iter().map(of));
+            brief(approximate(parts.fold(0, u64::saturating_add) / 10_000) / 100.0)
+        };
+        let user = seconds(global.cpu_user_us, global.children_user_us, |child| {
+            child.cpu_user_us
+        });
+        let system = seconds(global.cpu_system_us, global.children_system_us, |child| {
+            child.cpu_system_us
+        });
+        format!(
+            "{} of {}; deaths: {}; CPU time {user} s user, {system} s system",
+            snapshot.processes.len(),
+            global.processes_limit,
+            global.deaths
+        )
     }
 
     fn letters(&mut self) {

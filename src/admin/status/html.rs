@@ -393,7 +393,7 @@ const SLOT_COLUMNS: [Column; 15] = [
     Column::words("Client", "Address of the client"),
     Column::words("Protocol", "Protocol of the client connection"),
     Column::words("VHost", "Virtual host and port"),
-    Column::words("Request", "First line of the request"),
+    Column::texts("Request", "First line of the request"),
 ];
 
 const BALANCER_COLUMNS: [Column; 3] = [
