@@ -292,12 +292,12 @@ dl{margin:.75rem 0}
 dl div{display:flex;flex-wrap:wrap;gap:0 .5rem}
 dt{color:var(--dim);min-width:16.5rem}
 dd{margin:0;overflow-wrap:anywhere}
-pre{display:inline-block;margin:.5rem 0;padding:.6rem .8rem;max-width:100%;overflow-x:auto;font:.9375rem/1.35 ui-monospace,monospace;letter-spacing:.06em;background:var(--soft);border:1px solid var(--line);border-radius:6px}
+pre{display:inline-block;margin:.5rem 0;padding:.6rem .8rem;max-width:100%;max-height:36rem;overflow:auto;font:.9375rem/1.35 ui-monospace,monospace;letter-spacing:.06em;background:var(--soft);border:1px solid var(--line);border-radius:6px}
 .wide{overflow-x:auto;margin:.75rem 0}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:0 0 .35rem}
 th,td{padding:.25rem .5rem;text-align:left;vertical-align:top;white-space:nowrap;border-bottom:1px solid var(--line)}
-.l{white-space:normal;overflow-wrap:anywhere;min-width:15rem}
+.l{white-space:normal;overflow-wrap:anywhere;min-width:12rem}
 thead th{background:var(--soft);color:var(--dim);font-weight:600;vertical-align:bottom}
 tbody th,tfoot th{font-weight:500}
 tfoot th,tfoot td{font-weight:600;border-top:2px solid var(--line)}

@@ -206,12 +206,16 @@ impl Report<'_> {
     fn letters(&mut self) {
         let letters = counts::letters(&self.sight.snapshot);
         self.title("Scoreboard");
-        for row in counts::rows(&letters) {
+        for (row, times) in folded(counts::rows(&letters)) {
             for run in runs(row) {
                 let style = run.chars().next().map_or(Style::Plain, paint::of_letter);
                 write!(self.out, "{}", self.form.paint.show(style, run)).expect(INFALLIBLE);
             }
             self.out.push('\n');
+            if times > 1 {
+                let more = format!("… {} more such lines", times - 1);
+                self.line(format_args!("{}", self.form.paint.show(Style::Dim, more)));
+            }
         }
         let present = counts::KEY
             .iter()
@@ -455,6 +459,27 @@ pub(crate) fn fit_height(report: &str, height: usize) -> String {
     let mut text = lines.get(..kept).unwrap_or_default().join("\n");
     write!(text, "\n… {} more lines\n", lines.len() - kept).expect(INFALLIBLE);
     text
+}
+
+/// Rows with how often they repeat, where that saves room: a server of many slots has hundreds of lines that say nothing.
+fn folded<'a>(rows: impl Iterator<Item = &'a str>) -> Vec<(&'a str, usize)> {
+    const WORTH_FOLDING: usize = 3;
+    let mut groups: Vec<(&str, usize)> = Vec::new();
+    for row in rows {
+        match groups.last_mut() {
+            Some((last, times)) if *last == row => *times += 1,
+            Some(_) | None => groups.push((row, 1)),
+        }
+    }
+    let unfold = |(row, times)| {
+        let (copies, each) = if times < WORTH_FOLDING {
+            (times, 1)
+        } else {
+            (1, times)
+        };
+        std::iter::repeat_n((row, each), copies)
+    };
+    groups.into_iter().flat_map(unfold).collect()
 }
 
 /// Runs of the same letter.
