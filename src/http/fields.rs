@@ -79,22 +79,19 @@ impl FieldId {
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
         let slot = slot_of(name, RECOGNIZER.factor);
-        let id = match RECOGNIZER.slots.get(slot) {
-            Some(&n) => KNOWN.get(n as usize).copied().unwrap_or(Self::Other),
-            None => Self::Other,
-        };
-        if name.eq_ignore_ascii_case(id.name().as_bytes()) {
-            id
-        } else {
-            Self::Other
-        }
+        let id = RECOGNIZER.slots.get(slot).copied().unwrap_or(Self::Other);
+        let known = id.name().as_bytes();
+        // Most senders write names as everybody does, so the cheap comparison comes first.
+        let is_same =
+            known.len() == name.len() && (known == name || known.eq_ignore_ascii_case(name));
+        if is_same { id } else { Self::Other }
     }
 }
 
 /// A perfect hash over the known names, found while compiling: one comparison tells a name.
 struct Recognizer {
     factor: u32,
-    slots: [u8; SLOTS],
+    slots: [FieldId; SLOTS],
 }
 
 const SLOTS: usize = 512;
@@ -131,17 +128,16 @@ const fn low(n: usize) -> u8 {
     reason = "evaluated while compiling, where a panic is a compile error"
 )]
 const fn recognizer() -> Recognizer {
-    let none = low(KNOWN.len());
     let mut factor = 0x9e37_79b1_u32;
     loop {
-        let mut slots = [none; SLOTS];
+        let mut slots = [FieldId::Other; SLOTS];
         let mut n = 0;
         while n < KNOWN.len() {
             let slot = slot_of(KNOWN[n].name().as_bytes(), factor);
-            if slots[slot] != none {
+            if !matches!(slots[slot], FieldId::Other) {
                 break;
             }
-            slots[slot] = low(n);
+            slots[slot] = KNOWN[n];
             n += 1;
         }
         if n == KNOWN.len() {
