@@ -81,14 +81,19 @@
 //! | an admin page | one file in `admin/`, one line in `server.rs` | snapshot → golden page |
 //! | a log item | one arm in `log/format` | record → line |
 
+pub mod admin;
 pub mod balancer;
 pub mod buf;
+pub mod cli;
 pub mod codec;
 pub mod config;
+pub mod demo;
 pub mod engine;
 pub mod http;
 pub mod log;
 pub mod mpm;
+pub mod proxy;
 pub mod request;
+pub mod server;
 pub mod sys;
 pub mod transport;

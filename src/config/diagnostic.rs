@@ -1,8 +1,12 @@
 //! What is wrong with a configuration, and how it is told.
 //!
 //! Responsible for: [`Diagnostic`] and its rendering. httpd's own words come first, unchanged, because people and tools search for them;
-//! then the line with a caret under the offending word; then what to do. No colour, no terminal knowledge.
+//! then the line with a caret under the offending word; then what to do about it. No colour, no terminal knowledge.
+//!
+//! Know first: httpd words an error differently by the phase that found it. While *reading* (sections, Include, LoadModule) it is one line,
+//! with the enclosing files in front; while *walking* the finished tree (every other directive) it is two lines.
 
+use super::source::{Place, Sources};
 use std::fmt;
 
 /// How bad it is.
@@ -14,17 +18,242 @@ pub enum Severity {
     Warning,
 }
 
-/// One complaint or warning.
+/// Who found it, which decides the first line's shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading the files.
+    Read,
+    /// Applying a directive.
+    Walk,
+    /// Looking at the whole once everything is read.
+    Check,
+}
+
+/// One error or warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
-    /// httpd's words.
+    /// Who found it.
+    pub phase: Phase,
+    /// httpd's words, where it has any.
     pub message: String,
+    /// The file and line, unless it is about the whole.
+    pub place: Option<Place>,
+    /// The `Include` lines that led there, outermost first.
+    pub chain: Vec<Place>,
+    /// The line itself.
+    pub snippet: Option<Snippet>,
+    /// What to do about it.
+    pub hints: Vec<String>,
+}
+
+/// A physical line and a stretch of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snippet {
+    /// Its number.
+    pub line: u32,
+    /// What it says.
+    pub text: String,
+    /// Bytes before the stretch.
+    pub column: usize,
+    /// Bytes of the stretch.
+    pub width: usize,
+    /// What is wrong with it, behind the caret.
+    pub label: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error about the whole configuration.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            phase: Phase::Check,
+            message: message.into(),
+            place: None,
+            chain: Vec::new(),
+            snippet: None,
+            hints: Vec::new(),
+        }
+    }
+
+    /// A warning about the whole configuration.
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(message)
+        }
+    }
+
+    /// The same, about this place.
+    #[must_use]
+    pub fn at(self, place: &Place) -> Self {
+        Self {
+            place: Some(place.clone()),
+            ..self
+        }
+    }
+
+    /// The same, with one more hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Shows the whole line if nothing narrower is known.
+    pub(crate) fn quote(&mut self, sources: &Sources) {
+        let Some(place) = self.place.as_ref().filter(|_| self.snippet.is_none()) else {
+            return;
+        };
+        let Some(text) = sources.quote(place) else {
+            return;
+        };
+        let column = text.len() - text.trim_start().len();
+        self.snippet = Some(Snippet {
+            line: place.line,
+            text: text.to_owned(),
+            column,
+            width: text.trim().len(),
+            label: None,
+        });
+    }
+
+    fn first_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = &self.message;
+        match (self.severity, self.phase, &self.place) {
+            (Severity::Error, Phase::Read, Some(place)) => {
+                f.write_str("tine: ")?;
+                for outer in self.chain.iter().chain([place]) {
+                    write!(f, "Syntax error on line {} of {}: ", outer.line, outer.file)?;
+                }
+                writeln!(f, "{message}")
+            }
+            (Severity::Error, Phase::Walk | Phase::Check, Some(place)) => {
+                writeln!(
+                    f,
+                    "AH00526: Syntax error on line {} of {}:\n{message}",
+                    place.line, place.file
+                )
+            }
+            (Severity::Error, _, None) => writeln!(f, "tine: {message}"),
+            (Severity::Warning, _, Some(place)) => {
+                writeln!(
+                    f,
+                    "tine: warning on line {} of {}: {message}",
+                    place.line, place.file
+                )
+            }
+            (Severity::Warning, _, None) => writeln!(f, "tine: warning: {message}"),
+        }
+    }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        self.first_lines(f)?;
+        if let Some(snippet) = &self.snippet {
+            snippet.fmt(f)?;
+        }
+        if !(self.phase == Phase::Read && self.severity == Severity::Error) {
+            for outer in self.chain.iter().rev() {
+                writeln!(
+                    f,
+                    "      included from line {} of {}",
+                    outer.line, outer.file
+                )?;
+            }
+        }
+        for hint in &self.hints {
+            writeln!(f, "hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Snippet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Control bytes would move the caret or the terminal; a tab keeps its width of one.
+        let clean: String = self
+            .text
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        let before = self
+            .text
+            .get(..self.column)
+            .unwrap_or(&self.text)
+            .chars()
+            .count();
+        let marked = self
+            .text
+            .get(self.column..self.column.saturating_add(self.width));
+        let width = marked.map_or(1, |marked| marked.chars().count()).max(1);
+        writeln!(f, "{:>5} | {}", self.line, clean.trim_end())?;
+        write!(f, "{:>5} | {}{}", "", " ".repeat(before), "^".repeat(width))?;
+        match &self.label {
+            Some(label) => writeln!(f, " {label}"),
+            None => writeln!(f),
+        }
+    }
+}
+
+/// Renders several diagnostics, one after the other.
+pub fn render(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.iter().map(ToString::to_string).collect()
+}
+
+/// The part of a regular expression error that says what is wrong.
+pub(crate) fn last_line(text: &str) -> String {
+    text.lines()
+        .last()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .trim()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snippet() -> Snippet {
+        Snippet {
+            line: 7,
+            text: "\tListen éé x".to_owned(),
+            column: 8,
+            width: 4,
+            label: Some("no port".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_walk_error_has_two_lines_and_a_caret() {
+        let diagnostic = Diagnostic {
+            phase: Phase::Walk,
+            place: Some(Place::new("a.conf", 7)),
+            snippet: Some(snippet()),
+            ..Diagnostic::error("Port must be specified").hint("write `Listen 80`")
+        };
+        let expected = "AH00526: Syntax error on line 7 of a.conf:\n\
+                        Port must be specified\n\
+                        \x20   7 |  Listen éé x\n\
+                        \x20     |         ^^ no port\n\
+                        hint: write `Listen 80`\n";
+        assert_eq!(diagnostic.to_string(), expected);
+    }
+
+    #[test]
+    fn a_read_error_chains_the_files_on_one_line() {
+        let diagnostic = Diagnostic {
+            phase: Phase::Read,
+            place: Some(Place::new("inner", 7)),
+            chain: vec![Place::new("outer", 2)],
+            ..Diagnostic::error("stop")
+        };
+        assert_eq!(
+            diagnostic.to_string(),
+            "tine: Syntax error on line 2 of outer: Syntax error on line 7 of inner: stop\n"
+        );
     }
 }

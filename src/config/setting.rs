@@ -1,6 +1,6 @@
 //! A value together with the place that set it, and how sections merge.
 //!
-//! Responsible for: [`Setting`], and the [`merged!`] macro, which declares a struct and derives its merge, so that no field can be
+//! Responsible for: [`Setting`], and the `merged!` macro, which declares a struct and derives its merge, so that no field can be
 //! forgotten when one is added. Not responsible for defaults: an unset setting stays unset in the model, and the reader of the model
 //! says what unset means (usually through [`Setting::or`]).
 //!
@@ -128,14 +128,14 @@ pub(crate) fn nested<T: Merge>(base: &T, section: &T) -> T {
 macro_rules! merged {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident {
-            $( $(#[$field_meta:meta])* pub $field:ident : $ty:ty => $rule:ident, )*
+        $vis:vis struct $name:ident {
+            $( $(#[$field_meta:meta])* $field_vis:vis $field:ident : $ty:ty => $rule:ident, )*
         }
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Default, PartialEq)]
-        pub struct $name {
-            $( $(#[$field_meta])* pub $field: $ty, )*
+        $vis struct $name {
+            $( $(#[$field_meta])* $field_vis $field: $ty, )*
         }
 
         impl $crate::config::setting::Merge for $name {
@@ -155,15 +155,15 @@ mod tests {
 
     merged! {
         /// A section with one field of each rule.
-        pub struct Sample {
+        struct Sample {
             /// Over.
-            pub port: Setting<u16> => over,
+            port: Setting<u16> => over,
             /// Append.
-            pub passes: Vec<&'static str> => append,
+            passes: Vec<&'static str> => append,
             /// Replace.
-            pub logs: Vec<&'static str> => replace,
+            logs: Vec<&'static str> => replace,
             /// Own.
-            pub aliases: Vec<&'static str> => own,
+            aliases: Vec<&'static str> => own,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where text came from.
 //!
-//! Responsible for: [`Place`], the file and line that the model remembers, and [`Sources`], the texts read in a run, so that a diagnostic
+//! Responsible for: [`Place`], the file and line that the model remembers, and `Sources`, the texts read in a run, so that a diagnostic
 //! can show the offending line again. Not responsible for meaning: a line here is a physical line.
 
 use std::fmt;
@@ -34,5 +34,53 @@ impl fmt::Display for Place {
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+/// A text that was read in this run.
+#[derive(Debug)]
+struct Source {
+    name: Arc<str>,
+    lines: Vec<String>,
+}
+
+/// Every text read in this run, so that diagnostics can quote them.
+#[derive(Debug, Default)]
+pub(crate) struct Sources(Vec<Source>);
+
+/// Names one text of [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SourceId(usize);
+
+impl Sources {
+    /// Adds a text. Lines end at LF or CRLF; the last one need not end.
+    pub(crate) fn add(&mut self, name: &str, text: &str) -> SourceId {
+        self.0.push(Source {
+            name: name.into(),
+            lines: text.lines().map(str::to_owned).collect(),
+        });
+        SourceId(self.0.len() - 1)
+    }
+
+    /// The physical line at a place, from the text that was read last under its name.
+    pub(crate) fn quote(&self, place: &Place) -> Option<&str> {
+        let index = self
+            .0
+            .iter()
+            .rposition(|source| source.name == place.file)?;
+        self.line(SourceId(index), place.line)
+    }
+
+    /// The text's name.
+    pub(crate) fn name(&self, id: SourceId) -> Arc<str> {
+        self.0
+            .get(id.0)
+            .map_or_else(|| Arc::from(""), |source| source.name.clone())
+    }
+
+    /// A physical line, counted from 1, without its end.
+    pub(crate) fn line(&self, id: SourceId, line: u32) -> Option<&str> {
+        let index = usize::try_from(line).ok()?.checked_sub(1)?;
+        self.0.get(id.0)?.lines.get(index).map(String::as_str)
     }
 }

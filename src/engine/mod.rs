@@ -23,6 +23,8 @@ pub mod exchange;
 pub mod gear;
 pub mod pool;
 pub mod pump;
+#[cfg(test)]
+mod sim;
 pub mod slab;
 pub mod tally;
 pub mod timers;

@@ -37,13 +37,35 @@ impl Target {
     /// The bytes are none of the four forms, or hold a control character, a space or a fragment.
     pub fn assign(&mut self, raw: &[u8], is_connect: bool) -> Result<(), BadTarget> {
         self.clear();
+        self.parse(raw, is_connect)?;
+        self.raw.extend_from_slice(raw);
+        Ok(())
+    }
+
+    /// Replaces the target by what `write` appends to an empty buffer: an outgoing target is put together in place.
+    ///
+    /// # Errors
+    /// As [`Target::assign`]; the target is empty then.
+    pub fn compose(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), BadTarget> {
+        self.clear();
+        let mut raw = std::mem::take(&mut self.raw);
+        write(&mut raw);
+        let parsed = self.parse(&raw, false);
+        self.raw = raw;
+        if parsed.is_err() {
+            self.clear();
+        }
+        parsed
+    }
+
+    /// Recognises the form of `raw` and records where its pieces are.
+    fn parse(&mut self, raw: &[u8], is_connect: bool) -> Result<(), BadTarget> {
         // A byte outside visible US-ASCII and obs-text can only be an attack on the next parser.
         // Folded without an early exit, so that the loop is vectorised.
         let is_bad = |b: u8| (b <= b' ') | (b == 0x7f) | (b == b'#');
         if raw.is_empty() || raw.iter().fold(false, |bad, &b| bad | is_bad(b)) {
             return Err(BadTarget);
         }
-        self.raw.extend_from_slice(raw);
         let end = raw.len();
         if is_connect {
             self.form = Form::Authority;
@@ -197,6 +219,22 @@ mod tests {
             (connect.form(), connect.authority()),
             (Form::Authority, &b"h:443"[..])
         );
+    }
+
+    #[test]
+    fn a_target_is_composed_in_place_and_checked_like_any_other() {
+        let mut target = parsed("/old?query").unwrap();
+        let composed = target.compose(|raw| raw.extend_from_slice(b"/new?x"));
+        assert_eq!(composed, Ok(()));
+        assert_eq!(
+            (target.raw(), target.query()),
+            (&b"/new?x"[..], Some(&b"x"[..]))
+        );
+        assert_eq!(
+            target.compose(|raw| raw.extend_from_slice(b"/a b")),
+            Err(BadTarget)
+        );
+        assert_eq!((target.raw(), target.query()), (&b""[..], None));
     }
 
     #[test]

@@ -126,6 +126,11 @@ impl Program {
         self.spawn()
     }
 
+    /// Notes that the program has ended.
+    pub const fn mark_ended(&mut self) {
+        self.pid = None;
+    }
+
     /// The running program's process, which the parent compares with what it reaps.
     #[must_use]
     pub const fn pid(&self) -> Option<u32> {

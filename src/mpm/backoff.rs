@@ -54,6 +54,11 @@ impl Backoff {
         wanted.min(1)
     }
 
+    /// Whether children die at birth at present.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     /// When asking again makes sense.
     pub(super) fn next(&self) -> Option<Instant> {
         self.not_before

@@ -3,8 +3,10 @@
 //! Responsible for: who they are, what each was told last, and telling them. Not responsible for: making them or deciding what they are
 //! told, see `parent`.
 //!
-//! Know first: only children of the generation in force are [`Stage::Serving`]; a restart moves all others on.
+//! Know first: only children of the generation in force are [`Stage::Serving`]; a restart moves all others on: to [`Stage::Holding`] first,
+//! and further when a new child has shown that it can serve.
 
+use super::backoff::CHILDHOOD;
 use super::ladder::{Ladder, Rung};
 use super::{Mpm, Role, Settled};
 use crate::sys::control::{Order, Tether};
@@ -34,6 +36,8 @@ pub(super) struct Kid {
 pub(super) enum Stage {
     /// Nothing.
     Serving,
+    /// Nothing yet: it serves on until a child of the new generation does.
+    Holding,
     /// To finish what it has.
     Draining,
     /// To end now.
@@ -49,6 +53,12 @@ impl Kid {
     /// How the child itself says that it is doing.
     pub(super) fn state(&self) -> Option<ProcessState> {
         self.board.process(self.index).state()
+    }
+
+    /// Whether it has shown that it can serve: it says so, or it has lived for a while.
+    pub(super) fn is_proven(&self, now: Instant) -> bool {
+        self.state() == Some(ProcessState::Ready)
+            || now.saturating_duration_since(self.born) >= CHILDHOOD
     }
 
     /// Slots without work, of `settled.shape.slots`.
@@ -158,19 +168,28 @@ impl Family {
         Some(kid.pid)
     }
 
-    /// Drain all that serve and are not of `generation`.
-    pub(super) fn drain_others(&mut self, generation: u32) {
-        self.drain_where(|kid| kid.generation != generation);
+    /// All that are not of `generation` serve on until they are relieved.
+    pub(super) fn hold_others(&mut self, generation: u32) {
+        for kid in &mut self.kids {
+            if kid.stage == Stage::Serving && kid.generation != generation {
+                kid.stage = Stage::Holding;
+            }
+        }
+    }
+
+    /// Drain those that hold on.
+    pub(super) fn relieve(&mut self) {
+        for kid in &mut self.kids {
+            if kid.stage == Stage::Holding {
+                kid.drain();
+            }
+        }
     }
 
     /// Drain all that serve.
     pub(super) fn drain_all(&mut self) {
-        self.drain_where(|_| true);
-    }
-
-    fn drain_where(&mut self, applies: impl Fn(&Kid) -> bool) {
         for kid in &mut self.kids {
-            if kid.stage == Stage::Serving && applies(kid) {
+            if matches!(kid.stage, Stage::Serving | Stage::Holding) {
                 kid.drain();
             }
         }
@@ -223,7 +242,7 @@ impl Family {
     pub(super) fn next_rung(&self) -> Option<Instant> {
         let ladders = self.kids.iter().filter_map(|kid| match &kid.stage {
             Stage::Quitting(ladder) => ladder.next(),
-            Stage::Serving | Stage::Draining => None,
+            Stage::Serving | Stage::Holding | Stage::Draining => None,
         });
         ladders.min()
     }
@@ -232,7 +251,7 @@ impl Family {
     pub(super) fn is_hopeless(&self) -> bool {
         self.kids.iter().all(|kid| match &kid.stage {
             Stage::Quitting(ladder) => ladder.is_given_up(),
-            Stage::Serving | Stage::Draining => false,
+            Stage::Serving | Stage::Holding | Stage::Draining => false,
         })
     }
 }
@@ -352,8 +371,11 @@ mod tests {
     fn a_restart_moves_the_old_generation_on_and_leaves_the_new_one() {
         let mut nursery = Nursery::new(2, 0);
         nursery.bear(1);
-        nursery.family.drain_others(1);
+        nursery.family.hold_others(1);
         assert_eq!(nursery.family.serving().count(), 1);
+        nursery.family.relieve();
+        let old = nursery.family.iter().filter(|kid| kid.generation == 0);
+        assert!(old.into_iter().all(|kid| kid.stage == Stage::Draining));
         let now = clock::now().instant;
         nursery.family.quit_others(1, now);
         let quitting = nursery.family.iter().filter(|kid| kid.generation == 0);

@@ -8,11 +8,12 @@
 //! was read and checked first; if that fails, the old generation goes on serving and whoever asked is told why.
 //!
 //! ```text
-//!            prepare ok, fork            told to drain              gone
-//!   (none) ────────────────► serving ───────────────► draining ────────────► (reaped, record freed)
-//!                               │                        │                      ▲
-//!                               └──────── told to quit ──┴─► quitting ──────────┘
-//!                                                           TERM now and at 3, 5, 7 s, KILL at 9 s
+//!                        restart                a new child serves          gone
+//!   fork ──► serving ─────────────────► holding ─────────────────► draining ───────► (reaped, record freed)
+//!               │   still accepting        │                          │                 ▲
+//!               └── too many are idle ─────┼─► draining               │                 │
+//!               └───────────── told to end ┴──────────────────────────┴─► quitting ─────┘
+//!                                                         TERM now and at 3, 5, 7 s, KILL at 9 s
 //! ```
 //!
 //! Where to read: `limits` (what the directives come to) → `spare` (how many children) → `parent` (the loop) → `family` (the children it

@@ -182,3 +182,237 @@ fn names_hosts(rule: &Require) -> bool {
         | Require::Method(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::set;
+    use super::*;
+    use crate::config::model::Net;
+
+    fn net(text: &str) -> Net {
+        let (base, bits) = text.split_once('/').unwrap_or((text, "32"));
+        Net::with_prefix(base.parse().unwrap(), bits.parse().unwrap()).unwrap()
+    }
+
+    /// Who gets in: a client from 10.0.0.9, one from 192.0.2.5, one from this machine.
+    fn let_in(access: &Access) -> [bool; 3] {
+        ["10.0.0.9:1", "192.0.2.5:1", "127.0.0.1:1"].map(|client| {
+            let peers = Peers {
+                client: client.parse().unwrap(),
+                local: "192.0.2.80:80".parse().unwrap(),
+            };
+            check(access, &peers, &Method::Get).is_ok()
+        })
+    }
+
+    fn require(rule: Require) -> Access {
+        Access {
+            require: Some(rule),
+            ..Access::default()
+        }
+    }
+
+    fn compat(order: Order, allow: &[Who], deny: &[Who]) -> Access {
+        Access {
+            compat: Some(CompatAccess {
+                order: set(order),
+                allow: allow.to_vec(),
+                deny: deny.to_vec(),
+                ..CompatAccess::default()
+            }),
+            ..Access::default()
+        }
+    }
+
+    const EVERYBODY: [bool; 3] = [true; 3];
+    const NOBODY: [bool; 3] = [false; 3];
+    const TEN: [bool; 3] = [true, false, false];
+    const NOT_TEN: [bool; 3] = [false, true, true];
+
+    #[test]
+    fn require_rules_let_in_whom_they_name() {
+        let ten = || Require::Ip(vec![net("10.0.0.0/8")]);
+        let not = |rule| Require::Not(Box::new(rule));
+        let all = Require::All;
+        let rows = [
+            ("all_granted", all(true), EVERYBODY),
+            ("all_denied", all(false), NOBODY),
+            ("ip", ten(), TEN),
+            (
+                "two_lines_are_any",
+                Require::AnyOf(vec![ten(), Require::Local]),
+                [true, false, true],
+            ),
+            ("local", Require::Local, [false, false, true]),
+            ("not_alone_lets_nobody_in", not(ten()), NOBODY),
+            (
+                "granted_but_not",
+                Require::AllOf(vec![all(true), not(ten())]),
+                NOT_TEN,
+            ),
+            (
+                "none_alone_lets_nobody_in",
+                Require::NoneOf(vec![ten()]),
+                NOBODY,
+            ),
+            (
+                "granted_and_none",
+                Require::AllOf(vec![all(true), Require::NoneOf(vec![ten()])]),
+                NOT_TEN,
+            ),
+            (
+                "any_with_not",
+                Require::AnyOf(vec![not(ten()), Require::Local]),
+                [false, false, true],
+            ),
+            (
+                "host_matches_nobody",
+                Require::Host(vec!["example.org".into()]),
+                NOBODY,
+            ),
+            (
+                "not_host",
+                Require::AllOf(vec![all(true), not(Require::Host(vec!["x".into()]))]),
+                EVERYBODY,
+            ),
+            (
+                "forward_dns_matches_nobody",
+                Require::ForwardDns(vec!["x".into()]),
+                NOBODY,
+            ),
+            ("env_is_never_set", Require::Env(vec!["X".into()]), NOBODY),
+            ("method", Require::Method(vec!["GET".into()]), EVERYBODY),
+            (
+                "another_method",
+                Require::Method(vec!["POST".into()]),
+                NOBODY,
+            ),
+        ];
+        for (row, rule, expected) in rows {
+            assert_eq!(let_in(&require(rule)), expected, "{row}");
+        }
+        assert_eq!(let_in(&Access::default()), EVERYBODY, "no_rules");
+    }
+
+    #[test]
+    fn order_decides_which_list_speaks_last() {
+        let ten = || Who::Net(net("10.0.0.0/8"));
+        let env = |negated| Who::Env {
+            name: "X".into(),
+            negated,
+        };
+        let rows = [
+            (
+                "deny_allow_default_is_in",
+                compat(Order::DenyAllow, &[], &[]),
+                EVERYBODY,
+            ),
+            (
+                "allow_deny_default_is_out",
+                compat(Order::AllowDeny, &[], &[]),
+                NOBODY,
+            ),
+            (
+                "deny_all",
+                compat(Order::DenyAllow, &[], &[Who::All]),
+                NOBODY,
+            ),
+            (
+                "deny_all_allow_ten",
+                compat(Order::DenyAllow, &[ten()], &[Who::All]),
+                TEN,
+            ),
+            (
+                "allow_all_deny_ten",
+                compat(Order::AllowDeny, &[Who::All], &[ten()]),
+                NOT_TEN,
+            ),
+            (
+                "allow_deny_same_denies",
+                compat(Order::AllowDeny, &[ten()], &[ten()]),
+                NOBODY,
+            ),
+            (
+                "deny_allow_same_allows",
+                compat(Order::DenyAllow, &[ten()], &[ten()]),
+                EVERYBODY,
+            ),
+            (
+                "mutual_failure",
+                compat(Order::MutualFailure, &[ten()], &[]),
+                TEN,
+            ),
+            (
+                "deny_by_name_matches_nobody",
+                compat(Order::DenyAllow, &[], &[Who::Host("x".into())]),
+                EVERYBODY,
+            ),
+            (
+                "unset_variable",
+                compat(Order::AllowDeny, &[env(false)], &[]),
+                NOBODY,
+            ),
+            (
+                "negated_variable",
+                compat(Order::AllowDeny, &[env(true)], &[]),
+                EVERYBODY,
+            ),
+        ];
+        for (row, access, expected) in rows {
+            assert_eq!(let_in(&access), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn satisfy_says_whether_both_kinds_of_rules_must_pass() {
+        let both = |satisfy, deny: &[Who], rule| {
+            let mut access = compat(Order::DenyAllow, &[], deny);
+            access.require = rule;
+            access.compat.as_mut().unwrap().satisfy = set(satisfy);
+            access
+        };
+        let ten = || Some(Require::Ip(vec![net("10.0.0.0/8")]));
+        let rows = [
+            (
+                "all_needs_both",
+                both(Satisfy::All, &[Who::All], ten()),
+                NOBODY,
+            ),
+            ("any_needs_one", both(Satisfy::Any, &[Who::All], ten()), TEN),
+            ("any_by_address", both(Satisfy::Any, &[], ten()), EVERYBODY),
+            (
+                "any_without_require",
+                both(Satisfy::Any, &[Who::All], None),
+                NOBODY,
+            ),
+            (
+                "all_without_require",
+                both(Satisfy::All, &[], None),
+                EVERYBODY,
+            ),
+        ];
+        for (row, access, expected) in rows {
+            assert_eq!(let_in(&access), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn rules_by_name_are_noted_at_start() {
+        assert!(
+            note(&require(Require::Not(Box::new(Require::Host(vec![
+                "x".into()
+            ])))))
+            .is_some()
+        );
+        assert!(note(&compat(Order::DenyAllow, &[], &[Who::Host("x".into())])).is_some());
+        assert!(note(&require(Require::Local)).is_none());
+    }
+
+    #[test]
+    fn head_counts_as_get() {
+        let peers = super::super::testing::peers("192.0.2.1:80");
+        let access = require(Require::Method(vec!["GET".into()]));
+        assert_eq!(check(&access, &peers, &Method::Head), Ok(()));
+        assert_eq!(check(&access, &peers, &Method::Post), Err(Refusal::Require));
+    }
+}

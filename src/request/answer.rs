@@ -205,3 +205,6 @@ const fn drops_connection(status: Status) -> bool {
             | Status::SERVICE_UNAVAILABLE
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use super::{Dir, Env, Me, Route, Site, pages};
 use crate::config::model::Signature;
 use crate::http::RequestHead;
-use crate::log::{About, Cause, Level, Line, Module, Stamp, Tag};
+use crate::log::{About, Cause, Level, Line, Module, Stamp, Tag, Trace22};
 
 /// A request in the eyes of a handler. Everything is borrowed from the exchange.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ impl<'a> Ask<'a> {
     /// What the sections that match the request say together.
     #[must_use]
     pub fn dir(&self) -> &'a Dir {
-        self.route.dir().unwrap_or(&self.site().base)
+        self.route.dir().unwrap_or_else(|| &self.site().base)
     }
 
     /// The host name of self-references, by `UseCanonicalName`: what the client sent, else ServerName.
@@ -151,8 +151,35 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// Writes a line of mod_proxy 2.2, if its level is wanted.
+    #[inline]
+    pub fn trace22(&self, trace: &Trace22<'_>) {
+        self.trace22_caused(trace, None);
+    }
+
+    /// The same with what the operating system said.
+    pub fn trace22_caused(&self, trace: &Trace22<'_>, cause: Option<Cause>) {
+        if !self.log_enabled(trace.module(), trace.level()) {
+            return;
+        }
+        let line = trace.line();
+        let line = cause.map_or(line, |cause| line.cause(cause));
+        // 2.2 named the client in few of these lines.
+        match trace {
+            Trace22::FoundWorker { .. }
+            | Trace22::FoundReverseWorker { .. }
+            | Trace22::FoundForwardWorker { .. }
+            | Trace22::ReturnedBy { .. } => self.write(&line),
+            _ => self.write_bare(&line),
+        }
+    }
+
     #[cold]
     fn write(&self, line: &Line<'_>) {
+        self.write_bare(&line.client(self.peers.client));
+    }
+
+    fn write_bare(&self, line: &Line<'_>) {
         let Some(log) = self.site().error_log else {
             return;
         };
@@ -169,7 +196,7 @@ impl<'a> Ask<'a> {
             pid: self.me.pid,
             tid: self.me.tid,
         };
-        log.write_anyway(&stamp, &line.client(self.peers.client).about(&about));
+        log.write_anyway(&stamp, &line.about(&about));
     }
 }
 
@@ -184,3 +211,112 @@ impl fmt::Debug for Ask<'_> {
 
 /// The port of `http` URLs.
 const DEFAULT_PORT: u16 = 80;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::testing::{ME, config, env, head, peers, set};
+    use super::super::{DirCache, locate};
+    use super::*;
+    use crate::config::model::{self, Access, DirConfig, LevelMap, Require, Server};
+    use crate::log::{ErrorLog, Sink, Zone};
+
+    /// The lines that a request leaves in an error log, without their times.
+    fn logged(main: Server, text: &str) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("error_log");
+        let env = env(config(main, Vec::new()), Vec::new());
+        let levels = super::super::dir::levels(&env.main().server.log_level);
+        let log = ErrorLog::new(
+            Arc::new(Sink::file(&path).unwrap()),
+            levels,
+            "main",
+            Zone::fixed(0),
+        );
+        let mut sites = vec![Site::compile(0, &env.main().server, "main", &[]).unwrap()];
+        sites[0].error_log = Some(Box::leak(Box::new(log)));
+        let env: &'static Env = Box::leak(Box::new(Env {
+            config: env.config,
+            board: env.board,
+            sites,
+            vhosts: super::super::Vhosts::default(),
+            handlers: Vec::new(),
+            backends: Vec::new(),
+            generation: 0,
+            product: String::new(),
+        }));
+        let mut route = Route::default();
+        let found = locate(
+            env,
+            &ME,
+            &mut DirCache::new(),
+            &peers("192.0.2.1:80"),
+            &head(text),
+            0,
+            &mut route,
+        );
+        assert!(found.is_err(), "nobody is there");
+        let text = std::fs::read_to_string(&path).unwrap();
+        text.lines()
+            .map(|line| line.split_once("] ").unwrap().1.to_owned())
+            .collect()
+    }
+
+    fn denied() -> DirConfig {
+        DirConfig {
+            access: Access {
+                require: Some(Require::All(false)),
+                ..Access::default()
+            },
+            ..DirConfig::default()
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_logged_with_its_client_as_httpd_logs_it() {
+        let main = Server {
+            location_defaults: denied(),
+            ..Server::default()
+        };
+        assert_eq!(
+            logged(main, "GET /a%0ab  Referer: http://r/"),
+            [
+                "[authz_core:error] [pid 7] [client 10.0.0.9:5123] AH01630: client denied by server configuration: /a\\nb, referer: http://r/"
+            ]
+        );
+    }
+
+    #[test]
+    fn levels_of_a_section_decide_for_its_requests() {
+        let level = |level| LevelMap {
+            default: set(level),
+            modules: Vec::new(),
+        };
+        let main = |of_server, of_section| Server {
+            log_level: level(of_server),
+            location_defaults: DirConfig {
+                log_level: level(of_section),
+                ..denied()
+            },
+            ..Server::default()
+        };
+        assert_eq!(
+            logged(main(model::Level::Debug, model::Level::Crit), "GET /").len(),
+            0
+        );
+        assert_eq!(
+            logged(main(model::Level::Crit, model::Level::Error), "GET /").len(),
+            1
+        );
+    }
+
+    #[test]
+    fn bad_paths_are_logged_with_the_reason() {
+        let lines = logged(Server::default(), "GET /../x");
+        assert!(
+            lines[0].contains("AH10244: invalid URI path (/../x): "),
+            "{lines:?}"
+        );
+    }
+}

@@ -9,6 +9,7 @@
 //! first. A warm request only compares patterns and looks the combination up.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use super::glob::{self, Slash};
 use super::pattern::{Case, Pattern};
@@ -156,7 +157,7 @@ fn handler_of(
 }
 
 /// One level per module.
-pub(super) fn levels(map: &LevelMap) -> Levels {
+pub fn levels(map: &LevelMap) -> Levels {
     let level = |level: model::Level| Level::parse(level.word()).unwrap_or(Level::Warn);
     let mut levels = crate::log::LevelMap::new();
     levels.set_default(level(map.default.or(model::Level::Warn)));
@@ -273,5 +274,23 @@ impl DirCache {
         let dir: &'static Dir = Box::leak(dir);
         self.known.insert(self.key.as_slice().into(), dir);
         Merged::Kept(dir)
+    }
+}
+
+impl fmt::Debug for Dir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dir")
+            .field("locations", &self.locations)
+            .field("proxies", &self.proxies)
+            .field("handler", &self.handler.map(Handler::name))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DirCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DirCache")
+            .field("known", &self.known.len())
+            .finish_non_exhaustive()
     }
 }

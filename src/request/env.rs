@@ -12,7 +12,7 @@ use crate::config::model::Config;
 /// child borrows `&'static`.
 pub struct Env {
     /// The configuration as it was read.
-    pub config: Config,
+    pub config: &'static Config,
     /// The shared scoreboard.
     pub board: &'static Board,
     /// The main server (index 0), then the virtual hosts in configuration order.

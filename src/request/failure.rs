@@ -296,9 +296,9 @@ impl Failure {
                 FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::Acquire,
             ) => Status::SERVICE_UNAVAILABLE,
             (Side::Backend, FailureKind::Resolve) => Status::BAD_GATEWAY,
-            (Side::Backend, FailureKind::ReadTimeout | FailureKind::WriteTimeout) => {
-                Status::GATEWAY_TIMEOUT
-            }
+            (Side::Backend, FailureKind::WriteTimeout) => Status::GATEWAY_TIMEOUT,
+            // httpd says 502 when the wait for a response ran out, and so do we.
+            (Side::Backend, FailureKind::ReadTimeout) => Status::BAD_GATEWAY,
             (Side::Backend, FailureKind::Unsendable) => Status::INTERNAL_SERVER_ERROR,
             (
                 Side::Backend,
@@ -338,4 +338,174 @@ pub struct Outcome {
     pub bytes_sent: u64,
     /// Bytes received from it.
     pub bytes_received: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [FailureKind; 11] = [
+        FailureKind::Resolve,
+        FailureKind::Connect,
+        FailureKind::ConnectTimeout,
+        FailureKind::Acquire,
+        FailureKind::Malformed,
+        FailureKind::Closed,
+        FailureKind::ReadTimeout,
+        FailureKind::WriteTimeout,
+        FailureKind::Unsendable,
+        FailureKind::TooLarge,
+        FailureKind::Stopping,
+    ];
+
+    #[test]
+    fn clients_are_told_what_httpd_tells_them() {
+        let rows = [
+            (
+                "pool_acquire_timeout",
+                Side::Backend,
+                FailureKind::Acquire,
+                503,
+            ),
+            ("dns_failure", Side::Backend, FailureKind::Resolve, 502),
+            (
+                "connection_refused",
+                Side::Backend,
+                FailureKind::Connect,
+                503,
+            ),
+            (
+                "connection_timeout",
+                Side::Backend,
+                FailureKind::ConnectTimeout,
+                503,
+            ),
+            (
+                "closed_before_the_status_line",
+                Side::Backend,
+                FailureKind::Closed,
+                502,
+            ),
+            (
+                "bad_status_line",
+                Side::Backend,
+                FailureKind::Malformed,
+                502,
+            ),
+            (
+                "silent_backend",
+                Side::Backend,
+                FailureKind::ReadTimeout,
+                502,
+            ),
+            (
+                "backend_takes_nothing",
+                Side::Backend,
+                FailureKind::WriteTimeout,
+                504,
+            ),
+            (
+                "request_that_cannot_be_expressed",
+                Side::Backend,
+                FailureKind::Unsendable,
+                500,
+            ),
+            (
+                "client_sends_no_content",
+                Side::Client,
+                FailureKind::ReadTimeout,
+                408,
+            ),
+            (
+                "client_sends_bad_content",
+                Side::Client,
+                FailureKind::Malformed,
+                400,
+            ),
+            (
+                "client_sends_too_much",
+                Side::Client,
+                FailureKind::TooLarge,
+                413,
+            ),
+            ("stopped", Side::Ours, FailureKind::Stopping, 503),
+            ("our_fault", Side::Ours, FailureKind::Closed, 500),
+        ];
+        for (row, side, kind, status) in rows {
+            assert_eq!(
+                Failure::new(side, kind, "").status().as_u16(),
+                status,
+                "{row}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bad_request_keeps_the_status_that_the_codec_gave_it() {
+        let error = CodecError::with_status(Status::URI_TOO_LONG, "the request line is too long");
+        assert_eq!(
+            Failure::codec(Side::Client, error).status(),
+            Status::URI_TOO_LONG
+        );
+        assert_eq!(
+            Failure::codec(Side::Backend, error).status(),
+            Status::BAD_GATEWAY
+        );
+    }
+
+    #[test]
+    fn log_lines_name_the_member_the_cause_and_what_is_next() {
+        let refused = Failure::io(
+            Side::Backend,
+            FailureKind::Connect,
+            &io::Error::from_raw_os_error(111),
+        );
+        let line = refused.log_line(Some("http://10.1.0.4:8080"), "trying the next one (1 of 3)");
+        assert_eq!(line.level, Level::Error);
+        assert_eq!(line.cause, Some(Cause::Errno(111)));
+        assert_eq!(
+            format!("{}{}", line.tag, line.text),
+            "TN0302: member http://10.1.0.4:8080 refused the connection; trying the next one (1 of 3)"
+        );
+        let garbled = Failure::new(
+            Side::Backend,
+            FailureKind::Malformed,
+            "the status line is malformed",
+        );
+        assert_eq!(
+            garbled.log_line(None, "").text,
+            "the backend sent no proper response: the status line is malformed"
+        );
+    }
+
+    #[test]
+    fn only_what_somebody_must_act_on_is_an_error() {
+        let mut idle = Failure::new(Side::Backend, FailureKind::Closed, "");
+        assert_eq!(idle.log_line(None, "").level, Level::Error);
+        idle.reused = true;
+        assert_eq!(idle.log_line(None, "").level, Level::Info);
+        idle.has_response = true;
+        assert_eq!(idle.log_line(None, "").level, Level::Error);
+        for kind in ALL {
+            let line = Failure::new(Side::Client, kind, "").log_line(None, "");
+            assert!(
+                line.level >= Level::Info,
+                "{kind:?} is an error of the client"
+            );
+        }
+    }
+
+    #[test]
+    fn every_failure_has_words_of_its_own() {
+        let mut seen = std::collections::HashMap::new();
+        for side in [Side::Client, Side::Backend, Side::Ours] {
+            for kind in ALL {
+                let line = Failure::new(side, kind, "").log_line(None, "");
+                let words = seen
+                    .entry(line.tag.to_string())
+                    .or_insert_with(|| line.text.clone());
+                assert_eq!(*words, line.text, "one tag, two messages");
+            }
+        }
+    }
 }

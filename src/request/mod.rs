@@ -2,15 +2,15 @@
 //!
 //! Responsible for: what tine decides about a request before and after a handler does: which server, path and
 //! sections it belongs to ([`locate`]), who may have it, which handler decides ([`Handler`]), and what a client is
-//! told when nobody else answers ([`Answer`], [`Failure`]). Not responsible for: sockets, time and retries (`engine`), what handlers decide
-//! (`proxy`, `admin`), or bytes (`codec`).
+//! told when nobody else answers ([`Answer`], [`Failure`]). Not responsible for: sockets, time and retries
+//! (`engine`), what handlers decide (`proxy`, `admin`), or bytes (`codec`).
 //!
 //! Know first: decisions are values. A [`Handler`] sees an [`Ask`], which borrows everything, and returns a
 //! [`Verdict`]; with [`Verdict::Forward`] it has filled a [`Plan`], which the engine carries out. Everything that
 //! does not change while a child lives is in [`Env`], leaked once, so `&'static` is borrowed freely.
 //!
 //! Reading order: [`ask`], [`verdict`], [`route`] with [`vhost`], [`dir`] and [`access`]; [`answer`], [`errordoc`],
-//! [`failure`]; [`env`], [`site`]; [`pattern`] and [`glob`] when a match surprises.
+//! [`failure`]; [`mod@env`], [`site`]; [`pattern`] and [`glob`] when a match surprises.
 
 pub mod access;
 pub mod answer;

@@ -191,7 +191,7 @@ mod tests {
             (r"^/\x{41}$", b"/A", true),
             (r"^\w+$", "\u{e9}".as_bytes(), false),
             ("[a&&b]", b"&", true),
-            ("[a--b]", b"-", false),
+            ("[+--b]", b",", true),
             ("[--b]", b"A", true),
             ("[a~~b]", b"~", true),
             ("^[a[b]$", b"[", true),
@@ -291,6 +291,7 @@ mod tests {
         for (text, word) in [
             ("(a", "unclosed"),
             ("[a", "class"),
+            ("[a--b]", "range"),
             ("*a", "repetition"),
             (r"\p{L}", "bytes"),
             ("(?|a|b)", "(?|"),

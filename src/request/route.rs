@@ -263,21 +263,13 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
         &mut route.path,
     ) {
         let at = ask_at(ask, route);
-        let raw = Raw(head.target.path());
+        let (raw, reason) = (Raw(head.target.path()), error.reason);
         if error.status == Status::NOT_FOUND {
-            at.log_tagged(
-                Module::Core,
-                Level::Info,
-                Tag::Ah(26),
-                format_args!("found %2f (encoded '/') in URI path ({raw}), returning 404"),
-            );
+            let message = format_args!("{reason}: {raw}, returning 404");
+            at.log_tagged(Module::Core, Level::Info, Tag::Ah(26), message);
         } else {
-            at.log_tagged(
-                Module::Core,
-                Level::Error,
-                Tag::Ah(10244),
-                format_args!("invalid URI path ({raw})"),
-            );
+            let message = format_args!("invalid URI path ({raw}): {reason}");
+            at.log_tagged(Module::Core, Level::Error, Tag::Ah(10244), message);
         }
         return Err(Answer::error(&at, error.status));
     }
@@ -292,11 +284,10 @@ fn is_for_somebody_else(ask: &Ask<'_>, site: &Site, route: &Route) -> bool {
         Form::Authority => route.host_port.is_some(),
         Form::Absolute => {
             let port = route.host_port.unwrap_or(80);
-            let ours = site
-                .port
-                .map_or(port == 80 || port == ask.peers.local.port(), |ours| {
-                    ours == port
-                });
+            let ours = site.port.map_or_else(
+                || port == 80 || port == ask.peers.local.port(),
+                |ours| ours == port,
+            );
             !(target.scheme().eq_ignore_ascii_case(b"http") && ours && site.answers_to(&route.host))
         }
         Form::Origin | Form::Asterisk => false,
@@ -371,11 +362,12 @@ fn check_forwardable(at: &Ask<'_>) -> Result<(), Box<Answer>> {
         check_trace(at)?;
     }
     match max_forwards(head) {
-        Ok(Some(0)) => Err(match head.method {
-            Method::Trace => Answer::trace(at),
-            Method::Options => Answer::options(at),
-            _ => refuse_forwarding(at, "Max-Forwards has reached zero - proxy loop?"),
-        }),
+        Ok(Some(0)) if head.method == Method::Trace => Err(Answer::trace(at)),
+        Ok(Some(0)) if head.method == Method::Options => Err(Answer::options(at)),
+        Ok(Some(0)) => Err(refuse_forwarding(
+            at,
+            "Max-Forwards has reached zero - proxy loop?",
+        )),
         Ok(_) => Ok(()),
         Err(NotANumber) => Err(refuse_forwarding(
             at,

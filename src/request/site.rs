@@ -3,6 +3,8 @@
 //! Responsible for: defaults, durations, compiled sections, the Server field and the signature. Not responsible
 //! for: choosing the site of a request (`vhost`).
 
+use std::fmt;
+
 use super::dir::{self, Dir, Section};
 use super::glob::{self, Slash};
 use super::{Handler, access, vhost};
@@ -301,4 +303,91 @@ fn own_name(server: &Server, main_name: &str) -> String {
 
 fn size(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site")
+            .field("index", &self.index)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{PAGE, handled_by, location, set, vhost};
+    use super::*;
+    use crate::config::model::{DirConfig, Pattern};
+
+    fn compiled(server: &Server) -> Result<Site, String> {
+        Site::compile(0, server, "main.example", &[&PAGE])
+    }
+
+    #[test]
+    fn what_nobody_configured_is_as_in_httpd() {
+        let site = compiled(&Server::default()).unwrap();
+        assert_eq!(
+            (site.timeout_ms, site.keep_alive, site.keep_alive_timeout_ms),
+            (60_000, true, 5000)
+        );
+        assert_eq!(site.max_keep_alive_requests, 100);
+        assert_eq!(site.base.limit_body_bytes, 1 << 30);
+        assert_eq!(site.read_header.deadline_after_ms(0, 1), 20_000);
+        assert_eq!(site.read_header.deadline_after_ms(500, 1), 21_000);
+        assert_eq!(site.read_header.deadline_after_ms(500_000, 1), 40_000);
+        assert_eq!(site.read_body.deadline_after_ms(500_000, 1), 1_020_000);
+        assert_eq!(site.read_handshake.deadline_after_ms(0, 77), 77);
+        assert_eq!(site.name, "main.example");
+    }
+
+    #[test]
+    fn server_tokens_say_how_much_is_told() {
+        for (tokens, parts) in [
+            (ServerTokens::Prod, 0),
+            (ServerTokens::Major, 1),
+            (ServerTokens::Minor, 2),
+            (ServerTokens::Min, 3),
+        ] {
+            let field = product(tokens);
+            let version = field.strip_prefix("tine").unwrap().trim_start_matches('/');
+            assert_eq!(
+                version.split('.').filter(|part| !part.is_empty()).count(),
+                parts,
+                "{field}"
+            );
+        }
+        assert!(product(ServerTokens::Full).ends_with(" (Unix)"));
+    }
+
+    #[test]
+    fn a_bad_expression_names_its_place() {
+        let mut section = location("/", DirConfig::default());
+        section.pattern = Pattern::Regex("(".into());
+        let server = Server {
+            locations: vec![section],
+            ..Server::default()
+        };
+        let error = compiled(&server).map(|site| site.index).unwrap_err();
+        assert!(error.starts_with("test.conf:1: `(`: "), "{error}");
+    }
+
+    #[test]
+    fn handlers_that_do_not_exist_are_noted() {
+        let server = Server {
+            locations: vec![
+                location("/a", handled_by("server-info")),
+                location("/b", handled_by("server-status")),
+            ],
+            timeout_s: set(1),
+            ..vhost("192.0.2.1:8080", "")
+        };
+        let site = compiled(&server).unwrap();
+        assert_eq!(site.notes.len(), 1);
+        assert!(site.notes[0].contains("`server-info`"), "{:?}", site.notes);
+        assert_eq!(
+            (site.vhost_text.as_str(), site.port),
+            ("192.0.2.1:8080", Some(8080))
+        );
+    }
 }

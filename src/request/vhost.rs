@@ -59,35 +59,20 @@ impl Vhosts {
                 u32::try_from(at + 1).expect("a configuration of 4G servers does not fit memory");
             let name = server_name(vhost, &main_name);
             for address in &vhost.addresses {
-                match &address.ip {
-                    VhostIp::Any => {
-                        this.any(address.port)
-                            .add_first(index, vhost, &name, &address.text)
+                let ips = match &address.ip {
+                    ip if is_any(ip) => {
+                        let names = this.any(address.port);
+                        names.add_first(index, vhost, &name, &address.text);
+                        continue;
                     }
-                    VhostIp::Ip(ip) if ip.is_unspecified() => {
-                        this.any(address.port)
-                            .add_first(index, vhost, &name, &address.text);
-                    }
-                    VhostIp::Ip(ip) => {
-                        let key = (ip.to_canonical(), address.port);
-                        this.by_ip.entry(key).or_default().add_first(
-                            index,
-                            vhost,
-                            &name,
-                            &address.text,
-                        );
-                    }
-                    VhostIp::Name(host) => {
-                        for ip in resolve(host) {
-                            let key = (ip.to_canonical(), address.port);
-                            this.by_ip.entry(key).or_default().add_first(
-                                index,
-                                vhost,
-                                &name,
-                                &address.text,
-                            );
-                        }
-                    }
+                    VhostIp::Any => Vec::new(),
+                    VhostIp::Ip(ip) => vec![*ip],
+                    VhostIp::Name(host) => resolve(host),
+                };
+                for ip in ips {
+                    let names = this.by_ip.entry((ip.to_canonical(), address.port));
+                    let names = names.or_default();
+                    names.add_first(index, vhost, &name, &address.text);
                 }
             }
         }
@@ -148,7 +133,8 @@ impl Names {
             .find(|(pattern, _)| glob::is_match(pattern, host, Slash::Passes));
         let named = match (exact, wild) {
             (Some(exact), Some(&(_, wild))) => Some(exact.min(wild)),
-            (exact, wild) => exact.or(wild.map(|&(_, at)| at)),
+            (Some(exact), None) => Some(exact),
+            (None, wild) => wild.map(|&(_, at)| at),
         };
         let found = named.or_else(|| self.addresses.get(host).copied());
         Choice {
@@ -216,10 +202,145 @@ pub fn server_name(server: &Server, main_name: &str) -> String {
     }
 }
 
+/// Every address of the machine: `*`, or an unspecified address, which httpd takes for the same.
+fn is_any(ip: &VhostIp) -> bool {
+    match ip {
+        VhostIp::Any => true,
+        VhostIp::Ip(ip) => ip.is_unspecified(),
+        VhostIp::Name(_) => false,
+    }
+}
+
 /// The host part of an address as written in a `<VirtualHost>` line.
 pub(super) fn without_port(text: &str) -> &str {
     match text.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => text.split(':').next().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{config, named, set, vhost};
+    use super::*;
+    use crate::config::model::ServerName;
+
+    /// The virtual hosts of most rows, by their position from 1.
+    fn hosts() -> Vec<Server> {
+        let mut aliased = vhost("*:80", "aliased");
+        aliased.aliases = vec![
+            Alias::Exact("also".into()),
+            Alias::Wild("*.wild.example".into()),
+        ];
+        vec![
+            vhost("*:80", "first"),                    // 1
+            aliased,                                   // 2
+            vhost("*:80", "www.wild.example"),         // 3
+            vhost("192.0.2.1:80", "exact"),            // 4
+            vhost("192.0.2.1:80", "exact2"),           // 5
+            vhost("192.0.2.1", "anyport"),             // 6
+            vhost("*:*", "everywhere"),                // 7
+            vhost("[2001:db8::1]:80", "six"),          // 8
+            vhost("www.example.com:80", ""),           // 9
+            vhost("192.0.2.2:80 192.0.2.3:80", "two"), // 10
+            vhost("192.0.2.3:80", "three"),            // 11
+        ]
+    }
+
+    #[test]
+    fn servers_are_chosen_by_address_then_name() {
+        let main = Server {
+            name: named("main"),
+            ..Server::default()
+        };
+        let config = config(main, hosts());
+        let vhosts = Vhosts::compile(&config, &mut |_| vec![IpAddr::from([192, 0, 2, 80])]);
+        let rows = [
+            ("exact_address_beats_wildcards", "192.0.2.1:80", "first", 4),
+            ("name_among_the_address", "192.0.2.1:80", "exact2", 5),
+            (
+                "ip_with_any_port_when_the_port_differs",
+                "192.0.2.1:81",
+                "exact2",
+                6,
+            ),
+            ("any_address_on_the_port", "192.0.2.9:80", "nobody", 1),
+            ("an_alias", "192.0.2.9:80", "also", 2),
+            (
+                "a_wildcard_alias_stands_before_a_later_name",
+                "192.0.2.9:80",
+                "www.wild.example",
+                2,
+            ),
+            ("no_host", "192.0.2.9:80", "", 1),
+            ("another_port", "192.0.2.9:8080", "first", 7),
+            ("ipv6", "[2001:db8::1]:80", "first", 8),
+            ("mapped_ipv4_is_ipv4", "[::ffff:192.0.2.1]:80", "exact", 4),
+            ("a_resolved_name", "192.0.2.80:80", "www.example.com", 9),
+            (
+                "first_of_two_on_the_second_address",
+                "192.0.2.3:80",
+                "three",
+                11,
+            ),
+            ("default_of_the_second_address", "192.0.2.3:80", "x", 10),
+            ("default_of_the_first_address", "192.0.2.2:80", "three", 10),
+        ];
+        for (row, local, host, site) in rows {
+            let names = vhosts
+                .at(local.parse().unwrap())
+                .unwrap_or_else(|| panic!("{row}"));
+            assert_eq!(names.choose(host.as_bytes()).site, site, "{row}");
+        }
+    }
+
+    #[test]
+    fn without_an_address_the_main_server_is_taken() {
+        let config = config(Server::default(), vec![vhost("192.0.2.1:80", "a")]);
+        let vhosts = Vhosts::compile(&config, &mut |_| Vec::new());
+        assert!(vhosts.at("192.0.2.2:80".parse().unwrap()).is_none());
+        assert!(vhosts.at("192.0.2.1:81".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn between_any_address_with_and_without_port_the_first_in_the_file_wins() {
+        for (first, second) in [("*:80", "*:*"), ("*:*", "*:80")] {
+            let config = config(
+                Server::default(),
+                vec![vhost(first, "a"), vhost(second, "b")],
+            );
+            let vhosts = Vhosts::compile(&config, &mut |_| Vec::new());
+            let names = vhosts.at("192.0.2.2:80".parse().unwrap()).unwrap();
+            assert_eq!(names.default_site(), 1, "{first} {second}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_a_name_answers_to_the_main_servers() {
+        let main = Server {
+            name: set(ServerName {
+                scheme: None,
+                host: "main".into(),
+                port: None,
+            }),
+            ..Server::default()
+        };
+        let config = config(main, vec![vhost("*:80", "a"), vhost("*:80", "")]);
+        let vhosts = Vhosts::compile(&config, &mut |_| Vec::new());
+        let names = vhosts.at("192.0.2.2:80".parse().unwrap()).unwrap();
+        assert_eq!(
+            names.choose(b"main"),
+            Choice {
+                site: 2,
+                is_known: true
+            }
+        );
+        assert_eq!(
+            names.choose(b"other"),
+            Choice {
+                site: 1,
+                is_known: false
+            }
+        );
     }
 }

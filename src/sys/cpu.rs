@@ -1,8 +1,9 @@
-//! Processor time used, for the scoreboard's process records and the status page.
+//! Processor time used, for the scoreboard's process records and the status page, and how loaded the machine is.
 //!
 //! Responsible for: reading it. Not responsible for: rates, or when to read.
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::sysinfo::sysinfo;
 use nix::sys::time::TimeVal;
 
 /// Processor time in microseconds.
@@ -26,6 +27,13 @@ pub fn ended_children() -> Cpu {
     read(UsageWho::RUSAGE_CHILDREN)
 }
 
+/// The machine's load averages over 1, 5 and 15 minutes. One system call; no file is opened.
+#[must_use]
+pub fn load_average() -> Option<[f64; 3]> {
+    let (one, five, fifteen) = sysinfo().ok()?.load_average();
+    Some([one, five, fifteen])
+}
+
 fn read(who: UsageWho) -> Cpu {
     // getrusage fails only for a bad `who` or address, and nix supplies both.
     getrusage(who).map_or_else(
@@ -46,6 +54,16 @@ fn micros(time: TimeVal) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn load_averages_are_numbers_of_waiting_processes() {
+        let load = load_average().expect("every kernel keeps them");
+        assert!(
+            load.iter()
+                .all(|&average| (0.0..100_000.0).contains(&average)),
+            "{load:?}"
+        );
+    }
 
     #[test]
     fn a_running_process_has_used_some_time() {

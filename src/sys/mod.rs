@@ -12,6 +12,7 @@ pub mod clock;
 pub mod control;
 pub mod cpu;
 pub mod exclusive;
+pub mod files;
 pub mod notify;
 pub mod privileges;
 pub mod process;

@@ -269,6 +269,8 @@ pub fn wait_readable(fd: impl AsFd, at_most: Duration) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Launch {
     launcher: File,
+    /// What standard error was: whoever points it elsewhere since, such as to the error log, means it.
+    stderr: Option<(u64, u64)>,
 }
 
 /// Become a daemon: fork twice with a new session in between, go to `/`. The process that called stays until the daemon says
@@ -294,21 +296,38 @@ pub fn daemonise() -> io::Result<Launch> {
     chdir("/")?;
     Ok(Launch {
         launcher: writer.into(),
+        stderr: stderr_identity(),
     })
 }
 
 impl Launch {
-    /// Tell the launcher that the server is up, and let go of the terminal.
+    /// Let go of the terminal, before the first child inherits it. Standard error stays if it has been pointed to a log meanwhile.
     ///
     /// # Errors
     /// When `/dev/null` cannot be opened.
-    pub fn ready(mut self) -> io::Result<()> {
+    pub fn detach(&self) -> io::Result<()> {
         let nowhere = File::options().read(true).write(true).open("/dev/null")?;
         dup2_stdin(&nowhere)?;
         dup2_stdout(&nowhere)?;
-        dup2_stderr(&nowhere)?;
+        if stderr_identity() == self.stderr {
+            dup2_stderr(&nowhere)?;
+        }
+        Ok(())
+    }
+
+    /// Tell the launcher that the server is up.
+    ///
+    /// # Errors
+    /// When the launcher has been killed.
+    pub fn ready(mut self) -> io::Result<()> {
         self.launcher.write_all(&[0])
     }
+}
+
+/// Device and inode of standard error, if it is open.
+fn stderr_identity() -> Option<(u64, u64)> {
+    let stat = nix::sys::stat::fstat(io::stderr()).ok()?;
+    Some((stat.st_dev, stat.st_ino))
 }
 
 /// How many threads this process has; one when /proc does not tell.

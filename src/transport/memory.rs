@@ -86,6 +86,12 @@ impl Pipe {
         self.receives.closed.load(Ordering::SeqCst)
     }
 
+    /// Whether the connection was broken.
+    #[must_use]
+    pub fn is_reset(&self) -> bool {
+        self.receives.reset.load(Ordering::SeqCst)
+    }
+
     /// Bytes that wait to be read at this end.
     #[must_use]
     pub fn waiting(&self) -> usize {

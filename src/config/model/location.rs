@@ -92,7 +92,7 @@ pub enum Handler {
     None,
     /// A handler by name, in lower case (`server-status`, `balancer-manager`).
     Named(String),
-    /// `proxy:URL`: forward the request there.
+    /// `proxy:URL`: forward the request there. The scheme may be `balancer`.
     Proxy(WorkerUrl),
 }
 

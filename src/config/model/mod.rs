@@ -4,7 +4,7 @@
 //! expressions are text, addresses are what was written. Anything that needs the outside is made from this in `server.rs`.
 //!
 //! Know first: virtual hosts come out *merged* – each [`Server`] of [`Config::vhosts`] already contains what it inherits from
-//! [`Config::main`], in httpd's order. A [`Setting`](super::Setting) that is unset means that no directive spoke; the default is the
+//! [`Config::main`], in httpd's order. A [`Setting`] that is unset means that no directive spoke; the default is the
 //! reader's. Units are part of the names.
 
 mod access;
@@ -38,7 +38,7 @@ pub use server::{
 };
 
 pub(crate) use url::strip_prefix_ignore_case;
-pub use url::{UrlError, WorkerUrl, default_port};
+pub use url::{UrlError, WorkerUrl, default_port, masked};
 
 use super::diagnostic::Diagnostic;
 use super::setting::Setting;
@@ -94,8 +94,29 @@ impl Config {
 
     /// The whole model as readable text, for `-D DUMP_CONFIG`.
     pub fn dump(&self) -> String {
-        format!("{self:#?}\n")
+        masked(&without_unset(&format!("{self:#?}\n")))
     }
+}
+
+/// A pretty-printed value without the lines that say that nothing was set, and without what they leave empty.
+fn without_unset(text: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        let is_unset = [": -,", ": [],", ": None,", ": false,"]
+            .iter()
+            .any(|end| line.ends_with(end));
+        let closes = line.trim_start().starts_with(['}', ']', ')']);
+        if closes
+            && kept
+                .last()
+                .is_some_and(|last| last.ends_with(['{', '[', '(']))
+        {
+            kept.pop();
+        } else if !is_unset {
+            kept.push(line);
+        }
+    }
+    kept.iter().flat_map(|line| [*line, "\n"]).collect()
 }
 
 /// Where the server keeps its files; all absolute once loaded, except that an unset server root leaves relative ones as written.

@@ -139,7 +139,7 @@ pub enum PassTarget {
 /// Who takes requests of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// The balancer with this name.
+    /// The balancer with this name, which holds `$n` when a ProxyPassMatch takes it from the request.
     Balancer(String),
     /// The plain worker with this name: the mapping's own, or the one that it shares.
     Worker(String),

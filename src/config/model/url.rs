@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// The URL of a worker, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WorkerUrl {
     /// The scheme in lower case.
     pub scheme: String,
@@ -40,6 +40,31 @@ pub enum UrlError {
     HostTooLong,
     /// The socket path does not fit a socket address.
     SocketTooLong,
+}
+
+impl UrlError {
+    /// httpd's words for it. `text` is the URL as written.
+    pub fn message(self, text: &str) -> String {
+        match self {
+            Self::NotAbsolute | Self::BadSocket => format!("URL must be absolute!: {text}"),
+            Self::Unparsable => format!("Unable to parse URL: {text}"),
+            Self::HostTooLong => format!("worker hostname ({text}) too long"),
+            Self::SocketTooLong => format!("worker uds path ({text}) too long"),
+        }
+    }
+
+    /// What to write instead.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::NotAbsolute => "write `scheme://host[:port][/path]`",
+            Self::Unparsable => {
+                "the port must be a number up to 65535; an IPv6 address needs brackets"
+            }
+            Self::BadSocket => "write `unix:/path/to/socket|http://name/`",
+            Self::HostTooLong => "a host may have 255 bytes",
+            Self::SocketTooLong => "a socket's path may have 95 bytes",
+        }
+    }
 }
 
 /// The longest host that a shared record holds.
@@ -75,6 +100,12 @@ impl WorkerUrl {
         }
         if host.is_empty() {
             return Err(UrlError::NotAbsolute);
+        }
+        if host
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || "\"<>\\^`|".contains(c))
+        {
+            return Err(UrlError::Unparsable);
         }
         if host.len() > HOST_BYTES_MAX {
             return Err(UrlError::HostTooLong);
@@ -156,10 +187,39 @@ impl WorkerUrl {
     }
 }
 
+impl fmt::Debug for WorkerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.visible())
+    }
+}
+
 impl fmt::Display for WorkerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.visible())
     }
+}
+
+/// A text with the passwords of all URLs in it hidden.
+pub fn masked(text: &str) -> String {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("://") {
+        let (before, after) = rest.split_at(start + 3);
+        result.push_str(before);
+        let end = after
+            .find(|c: char| c.is_whitespace() || "/\"'?#".contains(c))
+            .unwrap_or(after.len());
+        let (authority, tail) = after.split_at(end);
+        match authority
+            .rsplit_once('@')
+            .map(|(userinfo, host)| (userinfo.split_once(':'), host))
+        {
+            Some((Some((user, _)), host)) => result.push_str(&format!("{user}:xxxxx@{host}")),
+            Some((None, _)) | None => result.push_str(authority),
+        }
+        rest = tail;
+    }
+    result + rest
 }
 
 /// The port that a scheme means when none is written.
@@ -270,6 +330,7 @@ mod tests {
             ("http:///x", UrlError::NotAbsolute),
             ("http://a:80x/", UrlError::Unparsable),
             ("http://a:70000/", UrlError::Unparsable),
+            ("http://a b/", UrlError::Unparsable),
             ("http://[::1/", UrlError::Unparsable),
             ("unix:/run/x.sock", UrlError::BadSocket),
             ("unix:|http://a/", UrlError::BadSocket),

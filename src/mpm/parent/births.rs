@@ -15,7 +15,6 @@ use crate::sys::control;
 use crate::sys::process::{self, Exit, Fork, Pid};
 use crate::sys::signals::{self, Signal};
 use nix::errno::Errno;
-use scoreboard::ProcessState;
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -243,9 +242,7 @@ impl<S: Service> Parent<S> {
         self.owed = self.owed.saturating_add(drained);
         for kid in self.family.serving() {
             self.backoff.lives(kid.born, self.now.instant);
-            let is_grown = self.now.instant.saturating_duration_since(kid.born)
-                >= super::super::backoff::CHILDHOOD;
-            self.is_proven |= is_grown || kid.state() == Some(ProcessState::Ready);
+            self.is_proven |= kid.is_proven(self.now.instant);
         }
         let actions = spare::plan(&self.view(), &self.settings.settled, &mut self.rate);
         self.act(actions);

@@ -37,6 +37,7 @@ use crate::sys::notify::Notifier;
 use crate::sys::process::{self, Launch, Pid};
 use crate::sys::signals::{Arrived, Signal, Signals};
 use crate::sys::{control, cpu};
+use renew::Changeover;
 use scoreboard::{Board, ServerState};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -110,6 +111,8 @@ struct Parent<S: Service> {
     /// A child of the first generation has served, or has lived for a while.
     is_proven: bool,
     phase: Phase,
+    /// A restart that is not over yet.
+    changeover: Option<Changeover>,
     /// The clock, once per turn.
     now: Now,
     next_tick: Instant,
@@ -128,6 +131,8 @@ impl<S: Service> Parent<S> {
     /// Everything up to the first fork.
     fn start(mut service: S) -> Result<Self, String> {
         process::set_umask();
+        // Each connection is a descriptor or two; where the limit cannot be raised, accept will say so when it is reached.
+        let _limit = process::raise_fd_limit();
         let current = service.prepare(0)?;
         let settings = service.settings(&current);
         let board = service.board(&current);
@@ -164,6 +169,7 @@ impl<S: Service> Parent<S> {
             owed: 0,
             is_proven: false,
             phase: Phase::Serving,
+            changeover: None,
             now,
             next_tick: now.instant + SECOND,
         })
@@ -172,19 +178,23 @@ impl<S: Service> Parent<S> {
     /// The first children, and the news of them.
     fn open(&mut self) {
         self.board.global().heartbeat(self.now.unix_ms());
+        if let Some(launch) = &self.launch
+            && let Err(error) = launch.detach()
+        {
+            self.log(
+                Level::Warn,
+                &format!("TN0903: cannot let go of the terminal: {error}"),
+            );
+        }
         self.owed = self.settings.settled.start;
         self.replace_dead();
         self.board.global().set_state(ServerState::Running);
         self.announce();
         self.write_outcome(None);
         self.say_ready();
-        if let Some(launch) = self.launch.take()
-            && let Err(error) = launch.ready()
-        {
-            self.log(
-                Level::Warn,
-                &format!("TN0903: cannot let go of the terminal: {error}"),
-            );
+        if let Some(launch) = self.launch.take() {
+            // A launcher that was interrupted does not want to know any more.
+            launch.ready().unwrap_or_default();
         }
     }
 
@@ -198,6 +208,7 @@ impl<S: Service> Parent<S> {
             if let Some(code) = self.over() {
                 return self.end(code);
             }
+            self.watch_changeover();
             self.replace_dead();
             if self.now.instant >= self.next_tick {
                 self.next_tick = self.now.instant + SECOND;
@@ -249,6 +260,7 @@ impl<S: Service> Parent<S> {
 
     fn stop(&mut self, code: i32) {
         self.phase = Phase::Stop(code);
+        self.changeover = None;
         self.board.global().set_state(ServerState::Stopping);
         self.notifier.say("STOPPING=1");
         self.listeners.close();
@@ -262,6 +274,7 @@ impl<S: Service> Parent<S> {
         );
         let timeout = self.settings.settled.graceful_shutdown_timeout;
         self.phase = Phase::GracefulStop(timeout.map(|timeout| self.now.instant + timeout));
+        self.changeover = None;
         self.board.global().set_state(ServerState::Stopping);
         self.notifier.say("STOPPING=1");
         self.family.drain_all();
@@ -347,7 +360,8 @@ impl<S: Service> Parent<S> {
             Phase::GracefulStop(deadline) => deadline,
             Phase::Serving | Phase::Stop(_) => None,
         };
-        let moments = [retry, deadline, self.family.next_rung()];
+        let glance = self.is_expecting().then(|| self.now.instant + GLANCE);
+        let moments = [retry, deadline, glance, self.family.next_rung()];
         let next = moments
             .into_iter()
             .flatten()
@@ -445,3 +459,5 @@ fn write_pid_file(path: &Path) -> Result<PidFile, String> {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Between two looks at a generation that is about to serve. Nobody wakes the parent when it does, and it takes milliseconds.
+const GLANCE: Duration = Duration::from_millis(5);

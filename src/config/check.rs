@@ -1,0 +1,146 @@
+//! What can only be judged once everything is read.
+//!
+//! Responsible for: httpd's own post-configuration failures (no listener, a balancer without its modules), and one note per parameter or
+//! scheme whose effect is still to come.
+
+use super::diagnostic::Diagnostic;
+use super::model::{Config, LogFormatRef, WorkerUrl};
+use super::modules::load_line;
+use super::source::Place;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The backend schemes that can be spoken.
+const SCHEMES: [&str; 1] = ["http"];
+
+/// The module that owns a scheme in httpd.
+const SCHEME_MODULES: [(&str, &str); 1] = [("http", "proxy_http_module")];
+
+/// Looks at the whole configuration.
+pub(super) fn check(config: &Config, later: &BTreeMap<&'static str, Place>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    if config.listens.is_empty() {
+        found.push(
+            Diagnostic::error("no listening sockets available, shutting down")
+                .hint("add `Listen 80`, or another port"),
+        );
+    }
+    balancers(config, &mut found);
+    schemes(config, &mut found);
+    formats(config, &mut found);
+    for (name, place) in later {
+        found.push(
+            Diagnostic::warning(format!("`{name}` is understood, but has no effect yet")).at(place),
+        );
+    }
+    found
+}
+
+fn balancers(config: &Config, found: &mut Vec<Diagnostic>) {
+    let modules = &config.modules;
+    let mut missing = BTreeSet::new();
+    for balancer in config.servers().flat_map(|server| &server.proxy.balancers) {
+        let lbmethod = format!("lbmethod_{}_module", balancer.params.lbmethod());
+        if !modules.has("proxy_balancer_module")
+            && missing.insert("proxy_balancer_module".to_owned())
+        {
+            let message = format!(
+                "{} leads nowhere: requests to it will fail with 500",
+                balancer.url()
+            );
+            let warning = Diagnostic::warning(message).at(&balancer.place);
+            found.push(warning.hint(format!("add `{}`", load_line("proxy_balancer_module"))));
+        }
+        if modules.has("proxy_balancer_module")
+            && !modules.has("slotmem_shm_module")
+            && missing.insert("slotmem_shm_module".to_owned())
+        {
+            let message = "AH01177: Failed to lookup provider 'shm' for 'slotmem': is mod_slotmem_shm loaded??";
+            found.push(
+                Diagnostic::error(message)
+                    .hint(format!("add `{}`", load_line("slotmem_shm_module"))),
+            );
+        }
+        if !modules.has(&lbmethod) && missing.insert(lbmethod.clone()) {
+            let error = Diagnostic::error(format!(
+                "AH02432: Cannot find LB Method: {}",
+                balancer.params.lbmethod()
+            ))
+            .at(&balancer.place);
+            found.push(error.hint(format!("add `{}`", load_line(&lbmethod))));
+        }
+    }
+}
+
+fn schemes(config: &Config, found: &mut Vec<Diagnostic>) {
+    let mut told = BTreeSet::new();
+    for server in config.servers() {
+        let members = server
+            .proxy
+            .balancers
+            .iter()
+            .flat_map(|balancer| &balancer.members)
+            .map(|member| (&member.url, &member.place));
+        let workers = server
+            .proxy
+            .workers
+            .iter()
+            .map(|worker| (&worker.url, &worker.place));
+        for (url, place) in members.chain(workers) {
+            if told.insert(url.scheme.clone()) {
+                found.extend(scheme(config, url, place));
+            }
+        }
+    }
+}
+
+/// What there is to say about a backend's scheme.
+fn scheme(config: &Config, url: &WorkerUrl, place: &Place) -> Option<Diagnostic> {
+    let name = &url.scheme;
+    if !SCHEMES.contains(&name.as_str()) {
+        let message = format!(
+            "no protocol handler for {url} (scheme '{name}'): requests to it will fail with 500"
+        );
+        return Some(
+            Diagnostic::warning(message)
+                .at(place)
+                .hint("http backends are what is available"),
+        );
+    }
+    let (_, module) = SCHEME_MODULES
+        .into_iter()
+        .find(|(scheme, _)| scheme == name)?;
+    if config.modules.has(module) {
+        return None;
+    }
+    let message = format!(
+        "no protocol handler for {url} (scheme '{name}'): requests to it will fail with 500"
+    );
+    Some(
+        Diagnostic::warning(message)
+            .at(place)
+            .hint(format!("add `{}`", load_line(module))),
+    )
+}
+
+/// A format without any `%` is a nickname that nobody defined.
+fn formats(config: &Config, found: &mut Vec<Diagnostic>) {
+    let mut told = BTreeSet::new();
+    for log in config
+        .servers()
+        .flat_map(|server| server.custom_logs.iter().chain(&server.global_logs))
+    {
+        let LogFormatRef::Format(format) = &log.format else {
+            continue;
+        };
+        if !format.contains('%') && told.insert((format.clone(), log.place.to_string())) {
+            let message = format!(
+                "no LogFormat is named `{format}`: every line of the log will say just that"
+            );
+            found.push(
+                Diagnostic::warning(message)
+                    .at(&log.place)
+                    .hint("add a LogFormat with that name, in this or the main server"),
+            );
+        }
+    }
+}

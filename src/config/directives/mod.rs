@@ -1,0 +1,33 @@
+//! The table of directives, one file per part of httpd.
+//!
+//! Each file holds its entries as one slice, then the functions they name. `TABLES` puts the slices together; the order is that of `-L`.
+
+pub(super) mod access;
+pub(super) mod balancer;
+pub(super) mod core;
+mod log;
+mod mpm;
+mod params;
+pub(super) mod proxy;
+mod reading;
+mod reqtimeout;
+mod requests;
+mod status;
+mod unsupported;
+
+use super::directive::Directive;
+
+/// Every slice of entries.
+pub(super) static TABLES: &[&[Directive]] = &[
+    core::TABLE,
+    reading::TABLE,
+    requests::TABLE,
+    mpm::TABLE,
+    log::TABLE,
+    access::TABLE,
+    reqtimeout::TABLE,
+    status::TABLE,
+    proxy::TABLE,
+    balancer::TABLE,
+    unsupported::TABLE,
+];

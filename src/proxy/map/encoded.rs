@@ -1,0 +1,163 @@
+//! Paths as the client sent them, for `mapping=encoded` and `mapping=servlet`.
+//!
+//! Know first: an encoded path is normalised only where that cannot change its meaning – unreserved characters are decoded, dot
+//! segments and repeated slashes go. `%2F` stays `%2F`.
+
+/// Normalises an encoded path; `None` when it climbs above the root.
+pub(super) fn normalize(raw: &[u8]) -> Option<Vec<u8>> {
+    let mut out: Vec<u8> = Vec::with_capacity(raw.len());
+    let mut at = 0;
+    while let Some(&byte) = raw.get(at) {
+        match unreserved_escape(raw.get(at..).unwrap_or_default()) {
+            Some(plain) => {
+                out.push(plain);
+                at += 3;
+            }
+            None if byte == b'/' && out.last() == Some(&b'/') => at += 1,
+            None => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+        let ends_segment = matches!(raw.get(at), None | Some(b'/'));
+        if ends_segment {
+            drop_dots(&mut out)?;
+        }
+    }
+    Some(out)
+}
+
+/// The unreserved character that `%XX` at the start of `bytes` stands for.
+fn unreserved_escape(bytes: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = bytes else {
+        return None;
+    };
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let plain = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
+    (plain.is_ascii_alphanumeric() || b"-._~".contains(&plain)).then_some(plain)
+}
+
+/// Takes a complete `.` or `..` segment off the end; the slash before it stays. `None` when `..` leads above the root.
+fn drop_dots(out: &mut Vec<u8>) -> Option<()> {
+    if out.ends_with(b"/.") {
+        out.pop();
+    } else if out.ends_with(b"/..") {
+        out.truncate(out.len() - 3);
+        let parent = out.iter().rposition(|&byte| byte == b'/')?;
+        out.truncate(parent + 1);
+    }
+    Some(())
+}
+
+/// A path in the eyes of a servlet container: without parameters, every byte with the place it came from.
+#[derive(Debug)]
+pub(super) struct Servlet {
+    /// The path without parameters, slashes and dots resolved.
+    pub(super) path: Vec<u8>,
+    origins: Vec<usize>,
+    len: usize,
+}
+
+impl Servlet {
+    /// Reads an encoded path; `None` when it climbs above the root.
+    pub(super) fn read(raw: &[u8]) -> Option<Self> {
+        let mut servlet = Self {
+            path: Vec::new(),
+            origins: Vec::new(),
+            len: raw.len(),
+        };
+        let mut at = 0;
+        for segment in raw.split_inclusive(|&byte| byte == b'/') {
+            let (name, slash) = match segment.split_last() {
+                Some((b'/', name)) => (name, true),
+                _ => (segment, false),
+            };
+            let plain = name.split(|&byte| byte == b';').next().unwrap_or_default();
+            match plain {
+                b"." => {}
+                b".." => servlet.climb()?,
+                _ => servlet.push(plain, at),
+            }
+            if slash && servlet.path.last() != Some(&b'/') {
+                servlet.push(b"/", at + name.len());
+            }
+            at += segment.len();
+        }
+        Some(servlet)
+    }
+
+    /// Where the byte after the first `length` bytes came from: parameters of the last matched segment lie behind that place.
+    pub(super) fn origin(&self, length: usize) -> usize {
+        match length
+            .checked_sub(1)
+            .and_then(|last| self.origins.get(last))
+        {
+            Some(last) => last + 1,
+            None => self.len,
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8], from: usize) {
+        self.path.extend_from_slice(bytes);
+        self.origins.extend(from..from + bytes.len());
+    }
+
+    /// Takes the last segment away: `/a/` becomes `/`.
+    fn climb(&mut self) -> Option<()> {
+        let above = self.path.strip_suffix(b"/")?;
+        let parent = above.iter().rposition(|&byte| byte == b'/')?;
+        self.path.truncate(parent + 1);
+        self.origins.truncate(parent + 1);
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoded_paths_lose_dots_and_needless_escapes_only() {
+        let rows: [(&str, Option<&str>); 10] = [
+            ("/", Some("/")),
+            ("/a%41/%2e%2E/b", Some("/b")),
+            ("/a%2Fb%20c", Some("/a%2Fb%20c")),
+            ("//a///b", Some("/a/b")),
+            ("/a/./b/.", Some("/a/b/")),
+            ("/a/b/..", Some("/a/")),
+            ("/..", None),
+            ("/a/../../b", None),
+            ("/a..b/.c", Some("/a..b/.c")),
+            ("/%zz%", Some("/%zz%")),
+        ];
+        for (raw, expected) in rows {
+            let found = normalize(raw.as_bytes()).map(|path| String::from_utf8(path).unwrap());
+            assert_eq!(found.as_deref(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn servlets_do_not_see_parameters() {
+        let rows: [(&str, Option<&str>); 7] = [
+            ("/s;a=b/x;c=d/y", Some("/s/x/y")),
+            ("/s/..;/s/q", Some("/s/q")),
+            ("/s/.;p/q", Some("/s/q")),
+            ("/;x/s", Some("/s")),
+            ("/s/..;/..;/z", None),
+            ("/s//q/", Some("/s/q/")),
+            ("/", Some("/")),
+        ];
+        for (raw, expected) in rows {
+            let found = Servlet::read(raw.as_bytes()).map(|s| String::from_utf8(s.path).unwrap());
+            assert_eq!(found.as_deref(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_parameters_of_the_last_matched_segment_are_in_the_rest() {
+        let raw = b"/x/..;/s;a=b/y;z";
+        let servlet = Servlet::read(raw).unwrap();
+        assert_eq!(servlet.path, b"/s/y");
+        assert_eq!(&raw[servlet.origin(2)..], b";a=b/y;z");
+    }
+}

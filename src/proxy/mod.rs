@@ -1,0 +1,153 @@
+//! mod_proxy's mind: which requests are proxied, where they go, what is said there, and what becomes of the response's head.
+//!
+//! Responsible for: ProxyPass and its kin, workers and balancers as places to dial, outgoing heads, ProxyPassReverse, retries, and the
+//! traces of all that. Not responsible for: electing members and keeping their books (`balancer`), connections (`engine`), or bytes
+//! (`codec`). Forward proxying is not here yet.
+//!
+//! Know first: one [`Proxy`] holds everything about proxying that a generation's configuration says. It is made before the fork and
+//! never changes; what changes is in the scoreboard. A request goes through here like this:
+//!
+//! ```text
+//! claims   map.rs        path → rule → target URL: a front from the configuration, a path from the request
+//! start    handler.rs    balancer::choose, or the worker with the longest path
+//!          outgoing.rs   the head that the backend gets, canonical.rs its path
+//! failed   retry.rs      the same member, another one, or nobody
+//! rewrite  reverse.rs    what the backend's head says of itself is said of us
+//! finish   handler.rs    the lease is settled, failonstatus looks at the status
+//! ```
+//!
+//! httpd: mod_proxy, mod_proxy_http, and the request side of mod_proxy_balancer; the traces are 2.2's (`traces.rs`).
+
+mod canonical;
+mod compile;
+mod handler;
+mod map;
+mod outgoing;
+mod retry;
+mod reverse;
+pub mod scheme;
+mod template;
+mod traces;
+
+pub use compile::{identity, records};
+pub use scheme::{SCHEMES, Scheme};
+
+use crate::balancer::{Balancer, Member, Methods};
+use crate::config::model::{Config, WorkerUrl};
+use crate::request::Backend;
+use map::Map;
+use scoreboard::Board;
+use std::time::Duration;
+
+/// Everything about proxying that a configuration says, compiled. It is the handler `proxy-server`.
+#[derive(Debug)]
+pub struct Proxy {
+    board: &'static Board,
+    map: Map,
+    /// By site index.
+    sites: Vec<SiteProxy>,
+    clusters: Vec<Cluster>,
+    workers: Vec<Plain>,
+    backends: Vec<&'static Backend>,
+    decliners: Vec<&'static str>,
+}
+
+/// A balancer with the places of its members.
+#[derive(Debug)]
+struct Cluster {
+    balancer: Balancer,
+    /// By member index.
+    places: Vec<Place>,
+}
+
+/// A plain worker.
+#[derive(Debug)]
+struct Plain {
+    member: Member,
+    place: Place,
+}
+
+/// Where a worker or member is, and what does not change from one request to it to the next.
+#[derive(Debug)]
+struct Place {
+    /// Where to dial; `None` when nobody here speaks the scheme.
+    backend: Option<&'static Backend>,
+    scheme: Option<&'static dyn Scheme>,
+    scheme_name: String,
+    /// `scheme://host[:port]`.
+    front: String,
+    /// The path of its URL.
+    base: Vec<u8>,
+    /// What `Host` says.
+    host: Vec<u8>,
+    /// `timeout=`.
+    timeout: Option<Duration>,
+}
+
+/// What one server knows of workers and balancers, by name.
+#[derive(Debug, Default)]
+struct SiteProxy {
+    balancers: Vec<(String, u32)>,
+    /// URL, whether it is a template, and index.
+    workers: Vec<(WorkerUrl, bool, u32)>,
+    /// Targets of `SetHandler proxy:`.
+    direct: Vec<(WorkerUrl, u32)>,
+}
+
+impl Proxy {
+    /// Compiles a configuration and finds or makes the records of its balancers, members and workers. The parent does this before it
+    /// forks.
+    ///
+    /// # Errors
+    /// Everything that cannot be used, one line each with the place where it stands.
+    pub fn compile(
+        config: &'static Config,
+        board: &'static Board,
+        methods: Methods,
+        schemes: &'static [&'static dyn Scheme],
+    ) -> Result<Self, Vec<String>> {
+        compile::Builder::new(board, methods, schemes).build(config)
+    }
+
+    /// Every place to dial; a backend's `index` is its position.
+    #[must_use]
+    pub fn backends(&self) -> &[&'static Backend] {
+        &self.backends
+    }
+
+    /// All balancers, the main server's first; each once, however many virtual hosts share it.
+    pub fn balancers(&self) -> impl Iterator<Item = &Balancer> {
+        self.clusters.iter().map(|cluster| &cluster.balancer)
+    }
+
+    /// The balancers that a server knows, in configuration order.
+    pub fn site_balancers(&self, site: u32) -> impl Iterator<Item = &Balancer> {
+        let known = self
+            .sites
+            .get(site as usize)
+            .map_or(&[][..], |site| &site.balancers);
+        known
+            .iter()
+            .filter_map(|(_, index)| self.clusters.get(*index as usize))
+            .map(|cluster| &cluster.balancer)
+    }
+
+    /// The plain workers.
+    pub fn workers(&self) -> impl Iterator<Item = &Member> {
+        self.workers.iter().map(|worker| &worker.member)
+    }
+
+    fn site(&self, index: u32) -> Option<&SiteProxy> {
+        self.sites.get(index as usize)
+    }
+}
+
+impl SiteProxy {
+    /// The index of a balancer by its name, in any case.
+    fn balancer(&self, name: &str) -> Option<u32> {
+        self.balancers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, index)| *index)
+    }
+}

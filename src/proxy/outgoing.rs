@@ -1,0 +1,224 @@
+//! The request that we send to a backend.
+//!
+//! Responsible for: method, target, fields and persistence of the outgoing head, by the client's head and the configuration. Not
+//! responsible for framing, which codecs write from `content`, nor for choosing the backend.
+//!
+//! Know first: this runs for every forwarded request. The client's fields are copied in one piece and then edited where they must
+//! differ; everything of ours that does not depend on the request was written down when the configuration was compiled.
+//!
+//! RFC 9110 §7.6; mod_proxy's `ap_proxy_create_hdrbrgd` and mod_proxy_http, reference §6.1 to §6.3.
+
+#[cfg(test)]
+mod tests;
+
+use super::canonical::encode_path;
+use super::map::PathForm;
+use crate::config::model::{DirConfig, ProxyServer, Via};
+use crate::http::{FieldId, Form, RequestHead, Version, hop};
+use crate::request::max_forwards;
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
+
+/// Everything that an outgoing head depends on.
+#[derive(Debug)]
+pub(crate) struct Sender<'a> {
+    /// The request as it came.
+    pub(crate) client: &'a RequestHead,
+    /// The client's address.
+    pub(crate) from: SocketAddr,
+    /// Our name and port as `Via` has them: ServerName, and the port by UseCanonicalName.
+    pub(crate) ours: (&'a str, u16),
+    /// What mod_proxy was told for that server.
+    pub(crate) proxy: &'a ProxyServer,
+    /// What the sections say.
+    pub(crate) dir: &'a DirConfig,
+    /// Our product and version, for `Via`.
+    pub(crate) product: &'a str,
+    /// The backend as `Host` has it.
+    pub(crate) host: &'a [u8],
+    /// Whether the connection may serve another exchange.
+    pub(crate) may_reuse: bool,
+}
+
+/// Why a request is not forwarded, each with its own answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// 400: Max-Forwards is no number.
+    BadMaxForwards,
+    /// 400: the request has passed enough proxies.
+    MaxForwardsReached,
+    /// 403: the path or the query could split the request.
+    BadTarget,
+}
+
+impl Sender<'_> {
+    /// Fills the outgoing head, all but its target. The head is recycled: buffers are kept.
+    pub(crate) fn prepare(&self, head: &mut RequestHead) -> Result<(), Refusal> {
+        let max_forwards = self.max_forwards()?;
+        head.method.clone_from(&self.client.method);
+        head.version = Version::Http11;
+        head.fields.clone_from(&self.client.fields);
+        head.content = self.client.content;
+        hop::strip_request(&mut head.fields, |_| false);
+        self.set_host(head);
+        self.set_via(head);
+        if self.dir.add_headers.or(true) {
+            self.add_forwarded(head);
+        }
+        if let Some(left) = max_forwards {
+            head.fields
+                .set(FieldId::MaxForwards, Short::of(left).as_bytes());
+        }
+        head.expects_continue =
+            self.client.expects_continue && self.dir.forward_100_continue.or(true);
+        if !head.expects_continue {
+            head.fields.remove(FieldId::Expect);
+        }
+        // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
+        let has_both = self.client.fields.has(FieldId::TransferEncoding)
+            && self.client.fields.has(FieldId::ContentLength);
+        head.keep_alive = self.may_reuse && !has_both;
+        Ok(())
+    }
+
+    /// What Max-Forwards becomes; `None` leaves it out (RFC 9110 §7.6.2).
+    fn max_forwards(&self) -> Result<Option<u32>, Refusal> {
+        match max_forwards(self.client) {
+            Ok(None) => Ok(u32::try_from(self.proxy.max_forwards.or(-1)).ok()),
+            Ok(Some(hops)) => hops
+                .checked_sub(1)
+                .map(Some)
+                .ok_or(Refusal::MaxForwardsReached),
+            Err(_) => Err(Refusal::BadMaxForwards),
+        }
+    }
+
+    fn set_host(&self, head: &mut RequestHead) {
+        if !self.dir.preserve_host.or(false) {
+            head.fields.set(FieldId::Host, self.host);
+            return;
+        }
+        match client_authority(self.client) {
+            Some(host) if self.client.fields.get(FieldId::Host) == Some(host) => {}
+            Some(host) => head.fields.set(FieldId::Host, host),
+            // An HTTP/1.0 request without one.
+            None => head.fields.set(FieldId::Host, self.ours.0.as_bytes()),
+        }
+    }
+
+    fn set_via(&self, head: &mut RequestHead) {
+        match self.proxy.via.or(Via::Off) {
+            Via::Off => {}
+            Via::Block => {
+                head.fields.remove(FieldId::Via);
+            }
+            via @ (Via::On | Via::Full) => {
+                let value = via_member(via, self.client.version, self.ours, self.product);
+                head.fields.append_member(FieldId::Via, &value);
+            }
+        }
+    }
+
+    /// The three fields that tell a backend whom it serves. Never `X-Forwarded-Proto`: httpd does not either.
+    fn add_forwarded(&self, head: &mut RequestHead) {
+        // An IPv4 client of an IPv6 socket is shown as what it is.
+        let address = Short::of(self.from.ip().to_canonical());
+        head.fields
+            .append_member(FieldId::XForwardedFor, address.as_bytes());
+        if let Some(host) = client_authority(self.client) {
+            head.fields.append_member(FieldId::XForwardedHost, host);
+        }
+        head.fields
+            .append_member(FieldId::XForwardedServer, self.ours.0.as_bytes());
+    }
+}
+
+/// Our member of `Via`: the version that the client spoke, our name, the port unless it is the usual one, and with `Full` our product.
+pub(crate) fn via_member(via: Via, version: Version, ours: (&str, u16), product: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let (name, port) = ours;
+    let mut value = Vec::with_capacity(64);
+    let is_ipv6 = name.contains(':');
+    let (open, close) = if is_ipv6 { ("[", "]") } else { ("", "") };
+    write!(value, "{} {open}{name}{close}", version.number()).expect("a vector takes all bytes");
+    if port != 80 {
+        write!(value, ":{port}").expect("a vector takes all bytes");
+    }
+    if via == Via::Full {
+        write!(value, " ({product})").expect("a vector takes all bytes");
+    }
+    value
+}
+
+/// The authority that the client asked: an absolute-form target replaces `Host` (RFC 9112 §3.2.2).
+fn client_authority(head: &RequestHead) -> Option<&[u8]> {
+    match head.target.form() {
+        Form::Absolute => Some(head.target.authority()),
+        Form::Origin | Form::Authority | Form::Asterisk => head.fields.get(FieldId::Host),
+    }
+}
+
+/// Writes the target: `path` in the form that the rule left it in, behind `base`, the path of a member's own URL.
+pub(crate) fn write_target(
+    head: &mut RequestHead,
+    base: &[u8],
+    path: &[u8],
+    form: PathForm,
+    query: Option<&[u8]>,
+    keeps_encoded_slashes: bool,
+) -> Result<(), Refusal> {
+    let composed = head.target.compose(|raw| {
+        match form {
+            PathForm::Decoded => {
+                encode_path(base, keeps_encoded_slashes, raw);
+                encode_path(path, keeps_encoded_slashes, raw);
+            }
+            PathForm::Encoded | PathForm::Verbatim => {
+                raw.extend_from_slice(base);
+                raw.extend_from_slice(path);
+            }
+        }
+        if raw.first() != Some(&b'/') {
+            raw.insert(0, b'/');
+        }
+        if let (Some(query), PathForm::Decoded | PathForm::Encoded) = (query, form) {
+            raw.push(b'?');
+            raw.extend_from_slice(query);
+        }
+    });
+    composed.map_err(|_| Refusal::BadTarget)
+}
+
+/// A short text on the stack: an address or a number.
+pub(crate) struct Short {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl Short {
+    /// The text of a value; at most 48 bytes, which the longest IPv6 address fits.
+    pub(crate) fn of(value: impl fmt::Display) -> Self {
+        let mut short = Self {
+            bytes: [0; 48],
+            len: 0,
+        };
+        write!(short, "{value}").expect("addresses and numbers are short");
+        short
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        self.bytes
+            .get_mut(self.len..end)
+            .ok_or(fmt::Error)?
+            .copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}

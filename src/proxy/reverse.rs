@@ -1,0 +1,191 @@
+//! The response head that the client gets: what leads to a backend is made to lead here.
+//!
+//! Responsible for: ProxyPassReverse on `Location`, `Content-Location`, `URI` and `Destination`; cookie domains and paths; the fields
+//! that end at this hop; `Via`; dates in old forms. Not responsible for content, nor for who answers instead of the backend.
+//!
+//! Know first: most responses have none of these fields, so everything starts by asking whether it is there. mod_proxy's
+//! `ap_proxy_location_reverse_map` and `ap_proxy_cookie_reverse_map`, reference §3.7, §3.8, §6.5.
+
+#[cfg(test)]
+mod tests;
+
+use crate::config::model::{CookieMap, DirConfig, ProxyPassReverse};
+use crate::http::{FieldId, FieldSet, Fields, hop};
+
+/// Fields whose value is a URL that may lead to a backend.
+const URLS: FieldSet = FieldSet::of(&[
+    FieldId::Location,
+    FieldId::ContentLocation,
+    FieldId::Uri,
+    FieldId::Destination,
+]);
+/// Fields whose value is a date.
+const DATES: FieldSet = FieldSet::of(&[FieldId::Date, FieldId::Expires, FieldId::LastModified]);
+
+/// What maps a backend's URLs to ours.
+pub(crate) struct Mirror<'a> {
+    /// What the sections say.
+    pub(crate) dir: &'a DirConfig,
+    /// The URLs of a balancer's members, by its name.
+    pub(crate) members: &'a dyn Fn(&str) -> Vec<&'a str>,
+    /// Our own origin, `http://name:port`.
+    pub(crate) origin: &'a dyn Fn() -> String,
+}
+
+impl Mirror<'_> {
+    /// Edits the fields of a response.
+    pub(crate) fn rewrite(&self, fields: &mut Fields) {
+        hop::strip_response(fields);
+        fields.rewrite(|id, _, value| {
+            if URLS.has(id) {
+                return self.map_url(value);
+            }
+            if id == FieldId::SetCookie {
+                return map_cookie(value, &self.dir.cookie_domains, &self.dir.cookie_paths);
+            }
+            if DATES.has(id) {
+                modern_date(value)
+            } else {
+                None
+            }
+        });
+    }
+
+    /// The URL for the client, if an entry matches. The first one that does wins.
+    fn map_url(&self, value: &[u8]) -> Option<Vec<u8>> {
+        let mapped = self
+            .dir
+            .reverses
+            .iter()
+            .find_map(|entry| self.map_by(entry, value))?;
+        if is_absolute(&mapped) {
+            return Some(mapped);
+        }
+        let mut url = (self.origin)().into_bytes();
+        if mapped.first() != Some(&b'/') {
+            url.push(b'/');
+        }
+        url.extend_from_slice(&mapped);
+        Some(url)
+    }
+
+    fn map_by(&self, entry: &ProxyPassReverse, value: &[u8]) -> Option<Vec<u8>> {
+        if let Some(name) = strip_prefix(entry.url.as_bytes(), b"balancer://") {
+            let name = std::str::from_utf8(name).ok()?;
+            let (name, part) = match name.find('/') {
+                Some(slash) => name.split_at_checked(slash)?,
+                None => (name, ""),
+            };
+            // A lone slash says no more than none.
+            let part = if part == "/" { "" } else { part };
+            let mut members = (self.members)(name).into_iter();
+            return members.find_map(|member| map_by_member(entry, member, part, value));
+        }
+        // A path is compared with the path of the URL, whoever it leads to.
+        let compared = if entry.url.starts_with('/') {
+            path_of(value)
+        } else {
+            value
+        };
+        let rest = strip_prefix(compared, entry.url.as_bytes())?;
+        (!entry.url.is_empty()).then(|| [entry.path.as_bytes(), rest].concat())
+    }
+}
+
+/// `balancer://name/part`: a URL below any member's own, not only below that of the one that answered.
+fn map_by_member(
+    entry: &ProxyPassReverse,
+    member: &str,
+    part: &str,
+    value: &[u8],
+) -> Option<Vec<u8>> {
+    if part.is_empty() {
+        let rest = strip_prefix(value, member.as_bytes())?;
+        if entry.path == "/" && rest.first() == Some(&b'/') {
+            return Some(rest.to_vec());
+        }
+        return Some([entry.path.as_bytes(), rest].concat());
+    }
+    let member = member.strip_suffix('/').unwrap_or(member);
+    let rest = strip_prefix(value, member.as_bytes())?.strip_prefix(part.as_bytes())?;
+    Some([entry.path.as_bytes(), rest].concat())
+}
+
+/// `strip_prefix` for bytes in any case.
+fn strip_prefix<'v>(value: &'v [u8], prefix: &[u8]) -> Option<&'v [u8]> {
+    let (front, rest) = value.split_at_checked(prefix.len())?;
+    front.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// The path of a URL; all of it when it has no authority.
+fn path_of(value: &[u8]) -> &[u8] {
+    let after_scheme = memchr::memmem::find(value, b"://").and_then(|at| value.get(at + 3..));
+    after_scheme
+        .and_then(|rest| rest.get(memchr::memchr(b'/', rest)?..))
+        .unwrap_or(value)
+}
+
+/// Whether a value begins with a scheme.
+fn is_absolute(value: &[u8]) -> bool {
+    let scheme = memchr::memmem::find(value, b"://").and_then(|at| value.get(..at));
+    scheme.is_some_and(|scheme| {
+        scheme.first().is_some_and(u8::is_ascii_alphabetic)
+            && scheme
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
+    })
+}
+
+/// A Set-Cookie value with our domain and path, if an entry matches one of its attributes.
+fn map_cookie(value: &[u8], domains: &[CookieMap], paths: &[CookieMap]) -> Option<Vec<u8>> {
+    if domains.is_empty() && paths.is_empty() {
+        return None;
+    }
+    let mut out = Vec::with_capacity(value.len() + 32);
+    let mut is_changed = false;
+    for (n, part) in value.split(|&byte| byte == b';').enumerate() {
+        if n > 0 {
+            out.push(b';');
+        }
+        match map_attribute(part, domains, paths) {
+            Some((front, public)) => {
+                out.extend_from_slice(front);
+                out.extend_from_slice(public.as_bytes());
+                is_changed = true;
+            }
+            None => out.extend_from_slice(part),
+        }
+    }
+    is_changed.then_some(out)
+}
+
+/// What an attribute of a cookie becomes: what stays in front, and the public value that replaces the whole other.
+fn map_attribute<'p>(
+    part: &'p [u8],
+    domains: &'p [CookieMap],
+    paths: &'p [CookieMap],
+) -> Option<(&'p [u8], &'p str)> {
+    let trimmed = part.trim_ascii_start();
+    let find = |name: &[u8], maps: &'p [CookieMap], is_same: fn(&[u8], &[u8]) -> bool| {
+        let value = strip_prefix(trimmed, name)?;
+        let entry = maps.iter().find(|map| {
+            let internal = map.internal.as_bytes();
+            value
+                .get(..internal.len())
+                .is_some_and(|front| is_same(front, internal))
+        })?;
+        Some((part.get(..part.len() - value.len())?, entry.public.as_str()))
+    };
+    find(b"path=", paths, |one, two| one == two)
+        .or_else(|| find(b"domain=", domains, <[u8]>::eq_ignore_ascii_case))
+}
+
+/// A date in one of the obsolete forms, in today's (RFC 9110 §5.6.7).
+fn modern_date(value: &[u8]) -> Option<Vec<u8>> {
+    const FORM: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
+    if value.len() == FORM && value.ends_with(b" GMT") {
+        return None;
+    }
+    let date = httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()?;
+    Some(httpdate::fmt_http_date(date).into_bytes())
+}

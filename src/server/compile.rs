@@ -1,0 +1,141 @@
+//! From a configuration to an environment: everything that children borrow.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use scoreboard::Board;
+
+use crate::admin;
+use crate::config::{self, Config};
+use crate::mpm::{ListenOptions, Settled};
+use crate::proxy::{self, Proxy};
+use crate::request::{Env, Handler, Site, Vhosts};
+use crate::sys::privileges::{self, Identity};
+use crate::sys::{cpu, socket};
+
+use super::logs::{self, SiteLogs};
+use super::{Extensions, PRODUCT};
+
+/// Reads the configuration.
+///
+/// # Errors
+/// Everything that is wrong with it, rendered.
+pub(super) fn load(options: &config::Options<'_>) -> Result<Config, String> {
+    config::load(options).map_err(|errors| config::render(&errors))
+}
+
+/// Compiles a configuration. Members are registered in the scoreboard last, when nothing else can fail any more.
+///
+/// # Errors
+/// An expression or a log format that can't be compiled, or a scoreboard that is full.
+pub(super) fn environment(
+    config: Config,
+    board: &'static Board,
+    generation: u32,
+    extensions: Extensions,
+    logs: Option<Vec<SiteLogs>>,
+) -> Result<(Env, &'static Proxy), String> {
+    let config: &'static Config = Box::leak(Box::new(config));
+    let proxy = Proxy::compile(config, board, extensions.methods, extensions.schemes)
+        .map_err(|errors| errors.join("\n"))?;
+    let proxy: &'static Proxy = Box::leak(Box::new(proxy));
+    let mut handlers: Vec<&'static dyn Handler> = vec![proxy];
+    handlers.extend(ADMIN);
+    let main_name = host_name();
+    let mut sites = (0..)
+        .zip(config.servers())
+        .map(|(index, server)| Site::compile(index, server, &main_name, &handlers))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(logs) = logs {
+        logs::attach(&mut sites, logs);
+    }
+    let env = Env {
+        config,
+        board,
+        sites,
+        vhosts: Vhosts::compile(config, &mut resolve),
+        handlers,
+        backends: proxy.backends().to_vec(),
+        generation,
+        product: PRODUCT.to_owned(),
+    };
+    Ok((env, proxy))
+}
+
+/// The admin pages.
+static ADMIN: [&dyn Handler; 2] = [
+    &admin::BalancerManager {
+        identity: site_identity,
+    },
+    &admin::Status {
+        load: cpu::load_average,
+        identity: site_identity,
+    },
+];
+
+fn site_identity(site: &Site) -> String {
+    proxy::identity(&site.server, site.index == 0)
+}
+
+/// What the operator should be told about a configuration that is right.
+pub(super) fn notes(env: &Env) -> Vec<String> {
+    let of_config = env.config.notes.iter().map(ToString::to_string);
+    let of_sites = env.sites.iter().flat_map(|site| site.notes.iter().cloned());
+    of_config.chain(of_sites).collect()
+}
+
+/// Who the children become.
+///
+/// # Errors
+/// The user or group does not exist.
+pub(super) fn identity(config: &Config) -> Result<Option<Identity>, String> {
+    let Some(user) = config.user.get().filter(|_| privileges::are_root()) else {
+        return Ok(None);
+    };
+    Identity::resolve(user, config.group.get().map(String::as_str))
+        .map(Some)
+        .map_err(|error| error.to_string())
+}
+
+/// The addresses to listen on. A port alone is every address: one IPv6 socket takes IPv4 too where there is IPv6.
+pub(super) fn listens(config: &Config) -> Vec<SocketAddr> {
+    let any = if socket::has_ipv6() {
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    } else {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+    };
+    config
+        .listens
+        .iter()
+        .map(|listen| SocketAddr::new(listen.ip.unwrap_or(any), listen.port))
+        .collect()
+}
+
+/// The socket options of the listeners.
+pub(super) fn listen_options(config: &Config, settled: &Settled) -> ListenOptions {
+    ListenOptions {
+        backlog: settled.listen_backlog,
+        send_buffer_bytes: config.mpm.send_buffer_bytes.or(0),
+        receive_buffer_bytes: config.mpm.receive_buffer_bytes.or(0),
+    }
+}
+
+/// The names that virtual hosts are given by, asked of the system once, at start.
+fn resolve(host: &str) -> Vec<IpAddr> {
+    use std::net::ToSocketAddrs as _;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "before the first fork nothing else is kept waiting"
+    )]
+    let found = (host, 0).to_socket_addrs();
+    found.map_or_else(
+        |_| Vec::new(),
+        |addresses| addresses.map(|address| address.ip()).collect(),
+    )
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "localhost".to_owned())
+}

@@ -1,0 +1,25 @@
+//! The integration tests: real processes, real sockets, fake backends. One binary, so that it links once.
+//!
+//! `harness` has what they are made of. Each other file is about one thing an operator relies on; its tests are named by what holds.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "a test waits, starts threads and reads the clock; a failed test prints what the server said"
+)]
+
+mod bad_input;
+mod balancer;
+mod config_errors;
+mod demo;
+mod harness;
+mod logs;
+mod packaged;
+mod proxy_http;
+mod restart;
+mod shapes;
+mod slides;
+mod status;
+mod traces;
