@@ -60,6 +60,9 @@ impl Core {
             let Some(client) = clients.at_mut(key) else {
                 return Step::Gone;
             };
+            if let Some(stream) = client.announced.take() {
+                return self.begin(key, stream);
+            }
             if client.has_input() {
                 gear.news.clear();
                 if client
@@ -104,6 +107,7 @@ impl Core {
             client.served == 0,
             gear.now_us,
         ) else {
+            client.announced = Some(stream);
             if !starved.contains(&key) {
                 starved.push_back(key);
             }
