@@ -105,12 +105,10 @@ fn dumped(config: &Config, dump: Dump) -> String {
     }
 }
 
-/// The MPM that the configuration chooses; the usual one when it cannot be read, which `-V` is no place to complain about.
+/// The MPM that the server would run as; that of an empty configuration when there is none to read, which `-V` is no place to complain
+/// about.
 fn mpm_of(options: &Options<'_>) -> Mpm {
-    config::load(options).map_or_else(
-        |_| Mpm::default(),
-        |config| config.mpm.mpm.or(Mpm::default()),
-    )
+    server::mpm(&config::load(options).unwrap_or_default())
 }
 
 /// `-k`: find the server by its configuration, and tell it.
