@@ -340,6 +340,20 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_in_the_readme_is_one() {
+        let readme = include_str!("../README.md");
+        let (_, rest) = readme.split_once("```apache\n").expect("it has one");
+        let (text, _) = rest.split_once("```").expect("which ends");
+        let (_directory, file) = written(text);
+        let words = ["tine", "-f", &file].map(OsString::from);
+        let options = args::parse(words).expect("known").options;
+        match server::check(&options, Extensions::default()) {
+            Ok((_, warnings)) => assert_eq!(warnings, Vec::<String>::new()),
+            Err(errors) => panic!("{errors}"),
+        }
+    }
+
+    #[test]
     fn a_file_of_the_working_directory_is_pointed_out() {
         let words = ["tine", "-d", "/no/such/root", "-f", "Cargo.toml"];
         let invocation = args::parse(words.map(OsString::from)).expect("known");
