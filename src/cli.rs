@@ -2,7 +2,7 @@
 //!
 //! Responsible for: what `tine …` means, everything that it prints, and the exit code. Not responsible for: how a server runs
 //! (`server`, `mpm`), or what a configuration says (`config`). Nothing else in the house writes to standard output; `demo`, which is a
-//! command line's doing too, does it through [`say`].
+//! command line's doing too, does it through `say`.
 //!
 //! Know first: texts and streams are httpd's, because scripts read them: `Syntax OK` goes to standard error, the answers of `-k` to standard
 //! output. Exit codes are not: httpd ends with 0 when there was nothing to stop, here 0 means that what was asked for has happened.
