@@ -84,8 +84,10 @@
 pub mod admin;
 pub mod balancer;
 pub mod buf;
+pub mod cli;
 pub mod codec;
 pub mod config;
+pub mod demo;
 pub mod engine;
 pub mod http;
 pub mod log;

@@ -22,7 +22,7 @@ use crate::config::{self, Config};
 use crate::engine::event_loop::{self, LoopBirth, Party};
 use crate::engine::pool;
 use crate::log::{Level, Line, Module, Sinks, Stamp, Tag};
-use crate::mpm::{self, Birth, Mpm, Settings, Shape};
+use crate::mpm::{self, Birth, Mpm, Settings, Shape, Standing};
 use crate::proxy::Proxy;
 use crate::proxy::scheme::Scheme;
 use crate::request::{Env, Me};
@@ -43,7 +43,10 @@ pub struct Extensions {
 
 impl Default for Extensions {
     fn default() -> Self {
-        Self { methods: Methods::default(), schemes: crate::proxy::scheme::SCHEMES }
+        Self {
+            methods: Methods::default(),
+            schemes: crate::proxy::scheme::SCHEMES,
+        }
     }
 }
 
@@ -69,12 +72,21 @@ pub struct Start {
 ///
 /// # Errors
 /// Everything that is wrong, as text for the operator.
-pub fn check(options: &config::Options<'_>, extensions: Extensions) -> Result<(Config, Vec<String>), String> {
+pub fn check(
+    options: &config::Options<'_>,
+    extensions: Extensions,
+) -> Result<(Config, Vec<String>), String> {
     let config = compile::load(options)?;
     let (settled, mut warnings) = sizes::settle(&config);
     let capacity = sizes::capacity(&config, &settled);
     let board = Board::heap(&capacity).map_err(|error| error.to_string())?;
-    let (env, _) = compile::environment(config.clone(), Box::leak(Box::new(board)), 0, extensions, None)?;
+    let (env, _) = compile::environment(
+        config.clone(),
+        Box::leak(Box::new(board)),
+        0,
+        extensions,
+        None,
+    )?;
     warnings.extend(compile::notes(&env));
     Ok((config, warnings))
 }
@@ -89,7 +101,10 @@ pub fn run(start: Start) -> Result<i32, String> {
     process::set_umask();
     let launch: Option<Launch> = match start.is_foreground {
         true => None,
-        false => Some(process::daemonise().map_err(|error| format!("cannot go into the background: {error}"))?),
+        false => Some(
+            process::daemonise()
+                .map_err(|error| format!("cannot go into the background: {error}"))?,
+        ),
     };
     mpm::run(Server::new(start), launch)
 }
@@ -123,7 +138,13 @@ struct Server {
 
 impl Server {
     fn new(start: Start) -> Self {
-        Self { start, board: None, sinks: Sinks::new(), env: None, now: clock::now() }
+        Self {
+            start,
+            board: None,
+            sinks: Sinks::new(),
+            env: None,
+            now: clock::now(),
+        }
     }
 
     /// The scoreboard of this run: made once, before the first fork, with room for what restarts may add.
@@ -168,20 +189,33 @@ impl Server {
             && sizes::was_running(earlier)
             && let Err(error) = board.inherit(earlier)
         {
-            self.say(Level::Warn, &format!("TN0402: the earlier scoreboard could not be taken over: {error}"));
+            self.say(
+                Level::Warn,
+                &format!("TN0402: the earlier scoreboard could not be taken over: {error}"),
+            );
         }
     }
 
     /// What a child of mod_proxy 2.2 said about its workers when it was born.
     fn trace_birth(&self, generation: &Generation, birth: &Birth) {
-        let Some(log) = generation.env.main().error_log else { return };
+        let Some(log) = generation.env.main().error_log else {
+            return;
+        };
         let pid = birth.pid.number();
-        let stamp = Stamp { now_us: clock::now().unix_us, pid, tid: Some(u64::from(pid)) };
+        let stamp = Stamp {
+            now_us: clock::now().unix_us,
+            pid,
+            tid: Some(u64::from(pid)),
+        };
         let threads = match generation.settings.settled.mpm {
             Mpm::Prefork => 1,
             Mpm::Worker | Mpm::Event => birth.shape.slots,
         };
-        generation.proxy.init_traces(generation.env.config, pid, threads, &mut |trace| log.write(&stamp, &trace.line()));
+        generation
+            .proxy
+            .init_traces(generation.env.config, pid, threads, &mut |trace| {
+                log.write(&stamp, &trace.line())
+            });
     }
 
     fn say(&self, level: Level, message: &str) {
@@ -194,7 +228,11 @@ impl Server {
 
     fn stamp(&self) -> Stamp {
         let pid = Pid::ours().number();
-        Stamp { now_us: clock::now().unix_us, pid, tid: Some(u64::from(pid)) }
+        Stamp {
+            now_us: clock::now().unix_us,
+            pid,
+            tid: Some(u64::from(pid)),
+        }
     }
 }
 
@@ -208,16 +246,30 @@ impl mpm::Service for Server {
         let identity = compile::identity(&config)?;
         if generation > 0 {
             for error in self.sinks.reopen() {
-                self.say(Level::Error, &format!("TN0405: a log file could not be opened again: {error}"));
+                self.say(
+                    Level::Error,
+                    &format!("TN0405: a log file could not be opened again: {error}"),
+                );
             }
+        }
+        if generation == 0
+            && let Ok(Standing::Running(pid)) = Standing::of(&config.paths.pid_file)
+        {
+            // Before anything of the running server's is touched: its logs and its scoreboard have the same names.
+            return Err(format!("tine (pid {pid}) already running"));
         }
         let logs = logs::open(&config, &mut self.sinks, self.start.startup_level)?;
         let board = self.board(&config, &settled)?;
-        let (env, proxy) = compile::environment(config, board, generation, self.start.extensions, Some(logs))?;
+        let (env, proxy) =
+            compile::environment(config, board, generation, self.start.extensions, Some(logs))?;
         let env: &'static Env = Box::leak(Box::new(env));
         self.env = Some(env);
-        warnings.iter().for_each(|warning| self.say(Level::Warn, warning));
-        compile::notes(env).iter().for_each(|note| self.say(Level::Warn, note));
+        warnings
+            .iter()
+            .for_each(|warning| self.say(Level::Warn, warning));
+        compile::notes(env)
+            .iter()
+            .for_each(|note| self.say(Level::Warn, note));
         let settings = Settings {
             listens: compile::listens(env.config),
             listen_options: compile::listen_options(env.config, &settled),
@@ -229,7 +281,11 @@ impl mpm::Service for Server {
             built: BUILT.to_owned(),
             command_line: self.start.command_line.clone(),
         };
-        Ok(Generation { env, proxy, settings })
+        Ok(Generation {
+            env,
+            proxy,
+            settings,
+        })
     }
 
     fn settings(&self, generation: &Generation) -> Settings {
@@ -245,7 +301,10 @@ impl mpm::Service for Server {
         match serve(generation.env, birth) {
             Ok(()) => 0,
             Err(error) => {
-                self.say(Level::Error, &format!("TN0401: a child cannot serve: {error}"));
+                self.say(
+                    Level::Error,
+                    &format!("TN0401: a child cannot serve: {error}"),
+                );
                 mpm::FATAL
             }
         }
@@ -267,27 +326,57 @@ impl mpm::Service for Server {
     fn tick(&mut self, generation: &Generation, now: Now) -> Option<String> {
         self.now = now;
         for error in self.sinks.revive() {
-            self.say(Level::Error, &format!("TN0403: a piped log program could not be started again: {error}"));
+            self.say(
+                Level::Error,
+                &format!("TN0403: a piped log program could not be started again: {error}"),
+            );
         }
         let totals = generation.env.board.totals();
-        let started = generation.env.board.global().start_ms.load(std::sync::atomic::Ordering::Relaxed);
+        let started = generation
+            .env
+            .board
+            .global()
+            .start_ms
+            .load(std::sync::atomic::Ordering::Relaxed);
         let seconds = now.unix_ms().saturating_sub(started) / 1000;
-        Some(format!("Total requests: {}; {} s up; {} B sent", totals.accesses, seconds, totals.bytes))
+        Some(format!(
+            "Total requests: {}; {} s up; {} B sent",
+            totals.accesses, seconds, totals.bytes
+        ))
     }
 
     fn other_child_ended(&mut self, pid: Pid, _exit: Exit) {
         if self.sinks.ended(pid.number()) {
-            self.say(Level::Error, "TN0404: a piped log program has ended unexpectedly; it is started again");
+            self.say(
+                Level::Error,
+                "TN0404: a piped log program has ended unexpectedly; it is started again",
+            );
         }
     }
 }
 
 /// A child's life: its loops, each on a thread of its own except the first.
 fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
-    let Birth { index, pid, shape, max_connections, listeners, control, .. } = birth;
-    let me = Me { pid: pid.number(), tid: Some(u64::from(pid.number())), process: index };
+    let Birth {
+        index,
+        pid,
+        shape,
+        max_connections,
+        listeners,
+        control,
+        ..
+    } = birth;
+    let me = Me {
+        pid: pid.number(),
+        tid: Some(u64::from(pid.number())),
+        process: index,
+    };
     let loops = shape.threads.max(1);
-    let shared: &'static pool::Shared = Box::leak(Box::new(pool::Shared::new(env.backends.len(), loops, shape.slots)));
+    let shared: &'static pool::Shared = Box::leak(Box::new(pool::Shared::new(
+        env.backends.len(),
+        loops,
+        shape.slots,
+    )));
     let party: &'static Party = Box::leak(Box::new(Party::new(loops as usize)));
     let listeners = Arc::new(listeners);
     let bear = |thread: u32, control| LoopBirth {
@@ -305,13 +394,21 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
     let mut threads = Vec::new();
     for number in 1..loops {
         let birth = bear(number, None);
-        let spawned = thread::Builder::new().name(format!("loop {number}")).spawn(move || event_loop::run(birth))?;
+        let spawned = thread::Builder::new()
+            .name(format!("loop {number}"))
+            .spawn(move || event_loop::run(birth))?;
         threads.push(spawned);
     }
-    env.board.process(index).set_state(scoreboard::ProcessState::Ready);
+    env.board
+        .process(index)
+        .set_state(scoreboard::ProcessState::Ready);
     let mut result = event_loop::run(bear(0, Some(control)));
     for thread in threads {
-        result = result.and(thread.join().unwrap_or_else(|_| Err(std::io::Error::other("a loop panicked"))));
+        result = result.and(
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(std::io::Error::other("a loop panicked"))),
+        );
     }
     result
 }

@@ -265,20 +265,21 @@ h1{font-size:1.4rem;line-height:1.3;margin:0 0 1rem}
 h2{font-size:1.1rem;line-height:1.3;margin:2rem 0 .5rem;padding-top:1rem;border-top:1px solid var(--line);overflow-wrap:anywhere}
 dl{margin:.75rem 0}
 dl div{display:flex;flex-wrap:wrap;gap:0 .5rem}
-dt{color:var(--dim);min-width:14.5rem}
+dt{color:var(--dim);min-width:16.5rem}
 dd{margin:0;overflow-wrap:anywhere}
 pre{display:inline-block;margin:.5rem 0;padding:.6rem .8rem;max-width:100%;overflow-x:auto;font:.9375rem/1.35 ui-monospace,monospace;letter-spacing:.06em;background:var(--soft);border:1px solid var(--line);border-radius:6px}
 .wide{overflow-x:auto;margin:.75rem 0}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:0 0 .35rem}
-th,td{padding:.25rem .6rem;text-align:left;white-space:nowrap;border-bottom:1px solid var(--line)}
+th,td{padding:.25rem .5rem;text-align:left;vertical-align:top;white-space:nowrap;border-bottom:1px solid var(--line)}
+tbody td:last-child{white-space:normal;overflow-wrap:break-word}
 thead th{background:var(--soft);color:var(--dim);font-weight:600;vertical-align:bottom}
 tbody th,tfoot th{font-weight:500}
 tfoot th,tfoot td{font-weight:600;border-top:2px solid var(--line)}
 .n{text-align:right}
 .good{color:var(--good)}.warn{color:var(--warn);font-weight:600}.bad{color:var(--bad);font-weight:600}
 details{margin:.75rem 0}summary{cursor:pointer;color:var(--dim)}
-.key{color:var(--dim);margin:.25rem 0}.key code{color:var(--ink);font-weight:700}
+.key{color:var(--dim);margin:.25rem 0}.key span{white-space:nowrap}.key code{color:var(--ink);font-weight:700}
 @media(max-width:40rem){body{padding:.75rem}dt{min-width:100%}dl div{margin-bottom:.35rem}}
 ";
 

@@ -41,7 +41,7 @@ pub(crate) fn env(board: Board, edit: impl FnOnce(&mut Config)) -> &'static Env 
     Box::leak(Box::new(Env {
         vhosts: Vhosts::compile(&config, &mut |_| Vec::new()),
         sites,
-        config,
+        config: Box::leak(Box::new(config)),
         board: Box::leak(Box::new(board)),
         handlers: Vec::new(),
         backends: Vec::new(),

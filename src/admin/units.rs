@@ -72,6 +72,17 @@ pub fn grouped(count: u64) -> String {
 /// `1e+06`; programs that read its numbers read these too, and so do those that are not as patient.
 #[must_use]
 pub fn number(value: f64) -> String {
+    significant(value, 6)
+}
+
+/// A number with three significant digits, for people.
+#[must_use]
+pub fn brief(value: f64) -> String {
+    significant(value, 3)
+}
+
+/// A number with so many significant digits, but never without its whole part.
+fn significant(value: f64, digits: u8) -> String {
     if !value.is_finite() || value == 0.0 {
         return "0".to_owned();
     }
@@ -82,7 +93,7 @@ pub fn number(value: f64) -> String {
         clippy::cast_sign_loss,
         reason = "clamped to what a format width may be"
     )]
-    let decimals = (5.0 - magnitude).clamp(0.0, 12.0) as usize;
+    let decimals = (f64::from(digits) - 1.0 - magnitude).clamp(0.0, 12.0) as usize;
     let text = format!("{value:.decimals$}");
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -248,6 +259,8 @@ mod tests {
         ] {
             assert_eq!(number(value), text);
         }
+        assert_eq!(brief(0.001_641_09), "0.00164");
+        assert_eq!(brief(1234.5), "1234");
         assert!(number(f64::MAX).len() > 300, "even that is a number");
         assert_eq!(ratio(1, 0), 0.0);
     }

@@ -29,6 +29,7 @@ impl Core {
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return self.drop_client(key);
         };
+        cell.mark(crate::log::Milestone::Done, gear.now_us);
         let keeps = !cell.is_cut && client.codec.reuse() == Reuse::Keep && !client.is_at_eof;
         books.close(cell, client, gear, keeps);
         if let Some(slot) = cell.slot.take() {

@@ -196,7 +196,11 @@ impl Core {
 
     /// No new connections from now on, and none is kept alive longer than its client asks: what is in flight ends.
     pub fn drain(&mut self) {
+        if self.gear.is_draining {
+            return;
+        }
         self.gear.is_draining = true;
+        self.tally.quiesce();
         for key in self.clients.keys() {
             if let Some(client) = self.clients.at_mut(key) {
                 // An idle connection stays until its timeout: its next request may be on its way already, and

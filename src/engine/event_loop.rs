@@ -323,6 +323,8 @@ impl EventLoop {
         self.core.siblings_called();
         let order = self.party.order();
         if order == Some(Order::Drain) {
+            // Whoever waits at a listener that nobody else will serve must not be reset.
+            (0..self.listeners.len()).for_each(|index| self.accept(index));
             self.core.drain();
         }
         order

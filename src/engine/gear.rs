@@ -50,3 +50,13 @@ impl Gear {
         }
     }
 }
+
+impl std::fmt::Debug for Gear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gear")
+            .field("me", &self.me)
+            .field("now_ms", &self.now_ms)
+            .field("is_draining", &self.is_draining)
+            .finish_non_exhaustive()
+    }
+}

@@ -25,8 +25,8 @@ use crate::config::model::{Config, Server};
 use crate::http::head::Shelf;
 use crate::http::{ContentSize, Method, Part, RequestHead, ResponseHead, Status};
 use crate::request::{
-    Address, Ask, Backend, Claim, Env, Failure, Handler, Me, Outcome, Peers, Plan, PoolRules, Sent, Site,
-    Verdict, Vhosts,
+    Address, Ask, Backend, Claim, Env, Failure, Handler, Me, Outcome, Peers, Plan, PoolRules, Sent,
+    Site, Verdict, Vhosts,
 };
 use crate::transport::Stream;
 use crate::transport::memory::Pipe;
@@ -180,7 +180,10 @@ fn backend() -> &'static Backend {
     Box::leak(Box::new(Backend {
         index: 0,
         label: "http://origin".to_owned(),
-        address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 80 },
+        address: Address::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port: 80,
+        },
         codec: |limits| Box::new(http1::Client::new(limits)),
         limits: Limits::default(),
         pool: PoolRules {
@@ -198,9 +201,17 @@ fn backend() -> &'static Backend {
 impl World {
     fn new(seed: u64) -> Self {
         let backend = backend();
-        let handler: &'static Forwarder =
-            Box::leak(Box::new(Forwarder { backend, open: AtomicI64::new(0), settled: AtomicI64::new(0) }));
-        let capacity = Capacity { processes: 1, slots_per_process: 6, balancers: 1, members: 1 };
+        let handler: &'static Forwarder = Box::leak(Box::new(Forwarder {
+            backend,
+            open: AtomicI64::new(0),
+            settled: AtomicI64::new(0),
+        }));
+        let capacity = Capacity {
+            processes: 1,
+            slots_per_process: 6,
+            balancers: 1,
+            members: 1,
+        };
         let board: &'static Board = Box::leak(Box::new(Board::heap(&capacity).unwrap()));
         let config: &'static Config = Box::leak(Box::new(Config::default()));
         let handlers: Vec<&'static dyn Handler> = vec![handler];
@@ -216,10 +227,17 @@ impl World {
             product: "tine".to_owned(),
         }));
         let (watched, dialled, refuse) = (Arc::default(), Arc::default(), Arc::default());
-        let wires =
-            SimWires { watched: Arc::clone(&watched), dialled: Arc::clone(&dialled), refuse: Arc::clone(&refuse) };
+        let wires = SimWires {
+            watched: Arc::clone(&watched),
+            dialled: Arc::clone(&dialled),
+            refuse: Arc::clone(&refuse),
+        };
         let birth = CoreBirth {
-            me: Me { pid: 1, tid: None, process: 0 },
+            me: Me {
+                pid: 1,
+                tid: None,
+                process: 0,
+            },
             thread: 0,
             slots: SlotRange::new(0, 6),
             connections_max: 100,
@@ -255,16 +273,32 @@ impl World {
             let number = self.dice.roll(1_000_000);
             let size = self.dice.size(40_000);
             let (request, has_content) = match self.dice.roll(4) {
-                0 => (format!("GET /{number}/{size} HTTP/1.1\r\nHost: a\r\n\r\n"), true),
-                1 => (format!("HEAD /{number}/{size} HTTP/1.1\r\nHost: a\r\n\r\n"), false),
+                0 => (
+                    format!("GET /{number}/{size} HTTP/1.1\r\nHost: a\r\n\r\n"),
+                    true,
+                ),
+                1 => (
+                    format!("HEAD /{number}/{size} HTTP/1.1\r\nHost: a\r\n\r\n"),
+                    false,
+                ),
                 2 => {
                     let body = "x".repeat(size);
-                    (format!("POST /{number}/{size} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n{body}"), true)
+                    (
+                        format!(
+                            "POST /{number}/{size} HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n{body}"
+                        ),
+                        true,
+                    )
                 }
                 _ => {
                     let body = "y".repeat(size.max(1));
                     let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
-                    (format!("PUT /{number}/7 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"), true)
+                    (
+                        format!(
+                            "PUT /{number}/7 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"
+                        ),
+                        true,
+                    )
                 }
             };
             client.to_send.extend_from_slice(request.as_bytes());
@@ -274,7 +308,13 @@ impl World {
         client.pipe = theirs;
         self.clients.push(client);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1000));
-        self.core.accept(Stream::Memory(ours), Peers { client: address, local: address });
+        self.core.accept(
+            Stream::Memory(ours),
+            Peers {
+                client: address,
+                local: address,
+            },
+        );
     }
 
     fn step(&mut self) {
@@ -325,8 +365,15 @@ impl World {
     }
 
     fn move_origin(&mut self, index: usize) {
-        let roll = if self.is_calm { 99 } else { self.dice.roll(300) };
-        let (stalls, amount) = (!self.is_calm && self.dice.one_in(3), 1 + self.dice.size(9_000));
+        let roll = if self.is_calm {
+            99
+        } else {
+            self.dice.roll(300)
+        };
+        let (stalls, amount) = (
+            !self.is_calm && self.dice.one_in(3),
+            1 + self.dice.size(9_000),
+        );
         let limit = 1 + self.dice.size(20_000);
         let origin = &mut self.origins[index];
         if origin.is_dead || stalls {
@@ -344,7 +391,9 @@ impl World {
                 origin.is_dead = true;
                 return;
             }
-            2 => origin.pending.extend_from_slice(b"HTTP/1.1 garbage\r\n\r\n"),
+            2 => origin
+                .pending
+                .extend_from_slice(b"HTTP/1.1 garbage\r\n\r\n"),
             _ => {}
         }
         let received = origin.pipe.received();
@@ -395,10 +444,21 @@ impl World {
     }
 
     fn check(&self, seed: u64) {
-        assert_eq!(self.handler.open.load(Ordering::Relaxed), 0, "seed {seed}: a plan was not settled");
+        assert_eq!(
+            self.handler.open.load(Ordering::Relaxed),
+            0,
+            "seed {seed}: a plan was not settled"
+        );
         assert!(self.core.clients.is_empty(), "seed {seed}: {:?}", self.core);
-        assert!(self.core.exchanges.is_empty(), "seed {seed}: an exchange is left");
-        assert_eq!(self.core.tally.in_flight(), 0, "seed {seed}: a slot is left");
+        assert!(
+            self.core.exchanges.is_empty(),
+            "seed {seed}: an exchange is left"
+        );
+        assert_eq!(
+            self.core.tally.in_flight(),
+            0,
+            "seed {seed}: a slot is left"
+        );
         for client in &self.clients {
             client.check(seed);
         }
@@ -419,11 +479,17 @@ impl SimOrigin {
             match self.codec.pull(id, &mut self.input, &mut shelf) {
                 Ok(Some(Part::Head(head))) => {
                     let path = String::from_utf8(head.target.path().to_vec()).unwrap();
-                    let mut pieces = path.split('/').skip(1).map(|piece| piece.parse::<u64>().unwrap());
+                    let mut pieces = path
+                        .split('/')
+                        .skip(1)
+                        .map(|piece| piece.parse::<u64>().unwrap());
                     self.asked = (pieces.next().unwrap(), pieces.next().unwrap());
                 }
                 Ok(Some(Part::End)) => {
-                    let mut outlet = Outlet { output: &mut output, blocks };
+                    let mut outlet = Outlet {
+                        output: &mut output,
+                        blocks,
+                    };
                     reply(self.asked, &mut self.codec, id, &mut outlet);
                     self.stream = None;
                 }
@@ -438,12 +504,21 @@ impl SimOrigin {
 }
 
 /// A response that carries its request's number, length-framed or chunked.
-fn reply((number, size): (u64, u64), codec: &mut http1::Server, id: StreamId, outlet: &mut Outlet<'_>) {
+fn reply(
+    (number, size): (u64, u64),
+    codec: &mut http1::Server,
+    id: StreamId,
+    outlet: &mut Outlet<'_>,
+) {
     let body = vec![b'z'; usize::try_from(size).unwrap()];
     let mut head = Box::new(ResponseHead::default());
     head.status = Status::OK;
     head.fields.push(b"X-Number", number.to_string().as_bytes());
-    head.content = if number % 2 == 0 { ContentSize::Length(size) } else { ContentSize::Unknown };
+    head.content = if number % 2 == 0 {
+        ContentSize::Length(size)
+    } else {
+        ContentSize::Unknown
+    };
     codec.push(id, &Part::Head(head), outlet).unwrap();
     if !body.is_empty() {
         codec.push(id, &Part::Data(&body), outlet).unwrap();
@@ -463,12 +538,19 @@ impl SimClient {
             let id = codec.open().unwrap();
             let mut persists = true;
             let mut request = Box::new(RequestHead::default());
-            request.method = if has_content { Method::Get } else { Method::Head };
+            request.method = if has_content {
+                Method::Get
+            } else {
+                Method::Head
+            };
             request.target.assign(b"/", false).unwrap();
             request.fields.push(b"Host", b"a");
             request.keep_alive = true;
             let mut output = Output::new();
-            let mut outlet = Outlet { output: &mut output, blocks: &mut blocks };
+            let mut outlet = Outlet {
+                output: &mut output,
+                blocks: &mut blocks,
+            };
             codec.push(id, &Part::Head(request), &mut outlet).unwrap();
             codec.push(id, &Part::End, &mut outlet).unwrap();
             output.clear(&mut blocks);
@@ -476,23 +558,38 @@ impl SimClient {
                 match codec.pull(id, &mut input, &mut shelf) {
                     Ok(Some(Part::Head(head))) if head.status == Status::OK => {
                         persists = head.keep_alive;
-                        let carried = head.fields.find(b"X-Number").expect("the origin numbers its answers");
-                        assert_eq!(carried, number.to_string().as_bytes(), "seed {seed}: somebody else's answer");
+                        let carried = head
+                            .fields
+                            .find(b"X-Number")
+                            .expect("the origin numbers its answers");
+                        assert_eq!(
+                            carried,
+                            number.to_string().as_bytes(),
+                            "seed {seed}: somebody else's answer"
+                        );
                     }
                     Ok(Some(Part::Head(head))) => {
                         persists = head.keep_alive;
                         let code = head.status.as_u16();
-                        assert!([408, 502, 503, 504].contains(&code), "seed {seed}: status {code}");
+                        assert!(
+                            [408, 502, 503, 504].contains(&code),
+                            "seed {seed}: status {code}"
+                        );
                     }
                     Ok(Some(Part::End)) => break,
                     Ok(Some(_)) => {}
                     // The rest was cut: the client sees that the connection ended.
                     Ok(None) => return,
-                    Err(error) => panic!("seed {seed}: the client got a malformed response: {error}"),
+                    Err(error) => {
+                        panic!("seed {seed}: the client got a malformed response: {error}")
+                    }
                 }
             }
             if !persists {
-                assert!(input.is_empty(), "seed {seed}: bytes after the last response");
+                assert!(
+                    input.is_empty(),
+                    "seed {seed}: bytes after the last response"
+                );
                 return;
             }
         }
@@ -511,7 +608,9 @@ fn run(seed: u64) {
 
 #[test]
 fn every_seed_ends_with_closed_books() {
-    let one = std::env::var("TINE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let one = std::env::var("TINE_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
     match one {
         Some(seed) => run(seed),
         None => (1..=24).for_each(run),

@@ -104,6 +104,12 @@ impl Tally {
         self.process().accepted.fetch_add(1, Relaxed);
     }
 
+    /// The child takes no new connections any more: the parent may replace it.
+    pub fn quiesce(&self) {
+        self.process()
+            .set_state(scoreboard::ProcessState::Quiescing);
+    }
+
     /// Says how many client connections are open and how many of them are in an exchange, once a turn. Several loops
     /// may share the record, so each adds what changed in it.
     pub fn publish(&mut self, connections: usize, exchanges: usize) {

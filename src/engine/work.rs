@@ -329,6 +329,7 @@ impl Core {
             Ok(Pumped::Head(head)) => self.head_arrived(key, exchange, head),
             Ok(Pumped::Interim(head)) => self.interim_arrived(key, exchange, head),
             Ok(Pumped::Ended) => {
+                cell.mark(Mark::LastByte, gear.now_us);
                 cell.enter(Phase::Finish, gear.now_ms);
                 Ok(Step::Again)
             }
@@ -393,6 +394,7 @@ impl Core {
         if let Part::Head(head) = part {
             cell.reply = Some(head);
         }
+        cell.mark(Mark::HeadOut, gear.now_us);
         cell.enter(Phase::Relay, gear.now_ms);
         Ok(Step::Again)
     }
@@ -751,10 +753,11 @@ fn locate(cell: &mut Exchange, client: &Client, gear: &mut Gear) -> Result<(), B
 }
 
 fn start(cell: &mut Exchange, client: &Client, gear: &Gear) -> Verdict {
-    with_plan(cell, client, gear, |handler, ask, plan| {
+    let verdict = with_plan(cell, client, gear, |handler, ask, plan| {
         handler.start(ask, plan)
-    })
-    .unwrap_or(Verdict::Decline)
+    });
+    cell.mark(Mark::Elected, gear.now_us);
+    verdict.unwrap_or(Verdict::Decline)
 }
 
 fn retry(cell: &mut Exchange, client: &Client, gear: &Gear, failure: &Failure) -> Verdict {

@@ -226,8 +226,14 @@ mod tests {
         let mut target = parsed("/old?query").unwrap();
         let composed = target.compose(|raw| raw.extend_from_slice(b"/new?x"));
         assert_eq!(composed, Ok(()));
-        assert_eq!((target.raw(), target.query()), (&b"/new?x"[..], Some(&b"x"[..])));
-        assert_eq!(target.compose(|raw| raw.extend_from_slice(b"/a b")), Err(BadTarget));
+        assert_eq!(
+            (target.raw(), target.query()),
+            (&b"/new?x"[..], Some(&b"x"[..]))
+        );
+        assert_eq!(
+            target.compose(|raw| raw.extend_from_slice(b"/a b")),
+            Err(BadTarget)
+        );
         assert_eq!((target.raw(), target.query()), (&b""[..], None));
     }
 

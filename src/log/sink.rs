@@ -199,8 +199,14 @@ impl Sink {
     /// # Errors
     /// The file cannot be opened; the old one stays.
     pub fn reopen(&self, path: &Path) -> io::Result<()> {
-        let Kind::File(file) = &self.kind else { return Ok(()) };
-        let new = OpenOptions::new().append(true).create(true).mode(0o644).open(path)?;
+        let Kind::File(file) = &self.kind else {
+            return Ok(());
+        };
+        let new = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o644)
+            .open(path)?;
         crate::sys::files::replace(file.as_fd(), &new.into())
     }
 
@@ -388,24 +394,35 @@ impl Sinks {
     /// Opens every file again, at a restart: the operator may have renamed them. Returns what could not be opened; the
     /// old file goes on being written then.
     pub fn reopen(&self) -> Vec<io::Error> {
-        let files = self.opened.iter().filter_map(|(target, sink)| match target {
-            Target::File(path) => sink.reopen(path).err(),
-            Target::Program(_) | Target::Syslog(..) | Target::Stderr | Target::Stdout => None,
-        });
+        let files = self
+            .opened
+            .iter()
+            .filter_map(|(target, sink)| match target {
+                Target::File(path) => sink.reopen(path).err(),
+                Target::Program(_) | Target::Syslog(..) | Target::Stderr | Target::Stdout => None,
+            });
         files.collect()
     }
 
     /// Notes that a process has ended; true if it was one of the piped programs.
     pub fn ended(&mut self, pid: u32) -> bool {
-        let program = self.programs.iter_mut().find(|program| program.pid() == Some(pid));
+        let program = self
+            .programs
+            .iter_mut()
+            .find(|program| program.pid() == Some(pid));
         program.map(Program::mark_ended).is_some()
     }
 
     /// Starts programs again that have ended. To be called once a second, so that one that ends at once does not keep
     /// the parent busy.
     pub fn revive(&mut self) -> Vec<io::Error> {
-        let ended = self.programs.iter_mut().filter(|program| program.pid().is_none());
-        ended.filter_map(|program| program.respawn().err()).collect()
+        let ended = self
+            .programs
+            .iter_mut()
+            .filter(|program| program.pid().is_none());
+        ended
+            .filter_map(|program| program.respawn().err())
+            .collect()
     }
 
     /// How many lines this process lost, over all targets.

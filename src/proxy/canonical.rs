@@ -13,7 +13,10 @@ pub(crate) fn encode_path(path: &[u8], keeps_encoded_slashes: bool, out: &mut Ve
     let mut rest = path;
     while let Some((&byte, after)) = rest.split_first() {
         // Runs of plain bytes are copied at once: nearly every path is one run.
-        let plain = rest.iter().position(|&byte| !is_plain(byte)).unwrap_or(rest.len());
+        let plain = rest
+            .iter()
+            .position(|&byte| !is_plain(byte))
+            .unwrap_or(rest.len());
         if let (1.., Some((run, after))) = (plain, rest.split_at_checked(plain)) {
             out.extend_from_slice(run);
             rest = after;
@@ -37,7 +40,21 @@ const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'~' | b'$' | b'-' | b'_' | b'.' | b'+' | b'!' | b'*' | b'\'' | b'(' | b')' | b',' | b';' | b':' | b'@' | b'&'
+            b'~' | b'$'
+                | b'-'
+                | b'_'
+                | b'.'
+                | b'+'
+                | b'!'
+                | b'*'
+                | b'\''
+                | b'('
+                | b')'
+                | b','
+                | b';'
+                | b':'
+                | b'@'
+                | b'&'
                 | b'='
                 | b'/'
         )
@@ -66,7 +83,11 @@ mod tests {
             ("/\u{e9}".as_bytes(), false, "/%C3%A9"),
             (b"/\x7f\xff", false, "/%7F%FF"),
             (b"/q?x#y", false, "/q%3Fx%23y"),
-            (b"/[1]^|\\\"<>{}`", false, "/%5B1%5D%5E%7C%5C%22%3C%3E%7B%7D%60"),
+            (
+                b"/[1]^|\\\"<>{}`",
+                false,
+                "/%5B1%5D%5E%7C%5C%22%3C%3E%7B%7D%60",
+            ),
             (b"/a%2Fb%2fc%2", true, "/a%2Fb%2fc%252"),
             (b"/a%2Fb", false, "/a%252Fb"),
         ];

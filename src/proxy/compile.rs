@@ -11,7 +11,8 @@ use super::{Cluster, Place, Plain, Proxy, SiteProxy};
 use crate::balancer::{Balancer, Member, Methods};
 use crate::codec::Limits;
 use crate::config::model::{
-    self, Config, Destination, DirConfig, Handler, MemberParams, PassTarget, ProxyPass, Server, WorkerUrl,
+    self, Config, Destination, DirConfig, Handler, MemberParams, PassTarget, ProxyPass, Server,
+    WorkerUrl,
 };
 use crate::request::{Address, Backend, PoolRules};
 use scoreboard::Board;
@@ -43,7 +44,10 @@ pub fn identity(server: &Server, is_main: bool) -> String {
         return String::new();
     }
     let addresses = server.addresses.iter().map(|address| address.text.as_str());
-    std::iter::once(server.label().as_str()).chain(addresses).collect::<Vec<_>>().join(" ")
+    std::iter::once(server.label().as_str())
+        .chain(addresses)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Work in progress.
@@ -56,7 +60,11 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(board: &'static Board, methods: Methods, schemes: &'static [&'static dyn Scheme]) -> Self {
+    pub(super) fn new(
+        board: &'static Board,
+        methods: Methods,
+        schemes: &'static [&'static dyn Scheme],
+    ) -> Self {
         Self {
             board,
             methods,
@@ -82,14 +90,19 @@ impl Builder {
         if let Err(error) = traces::register_catch_alls(config, self.board) {
             self.complaints.push(error.to_string());
         }
-        if self.complaints.is_empty() { Ok(self.proxy) } else { Err(self.complaints) }
+        if self.complaints.is_empty() {
+            Ok(self.proxy)
+        } else {
+            Err(self.complaints)
+        }
     }
 
     fn add_site(&mut self, config: &'static Config, server: &'static Server) {
         let mut site = SiteProxy::default();
         for worker in &server.proxy.workers {
             if let Some(index) = self.worker(config, server, worker) {
-                site.workers.push((worker.url.clone(), worker.is_template, index));
+                site.workers
+                    .push((worker.url.clone(), worker.is_template, index));
             }
         }
         for balancer in &server.proxy.balancers {
@@ -103,21 +116,35 @@ impl Builder {
             }
         }
         let passes = &server.proxy.passes;
-        let locations = server.locations.iter().map(|location| location.dir.pass.get().map(|pass| &**pass));
+        let locations = server
+            .locations
+            .iter()
+            .map(|location| location.dir.pass.get().map(|pass| &**pass));
         for pass in passes.iter().chain(locations.clone().flatten()) {
             self.check_interpolation(server, pass);
         }
-        self.proxy.map.add_site(passes, locations, |pass, front| site.way(pass, front), &mut self.complaints);
+        self.proxy.map.add_site(
+            passes,
+            locations,
+            |pass, front| site.way(pass, front),
+            &mut self.complaints,
+        );
         self.proxy.sites.push(site);
     }
 
     fn check_interpolation(&mut self, server: &Server, pass: &ProxyPass) {
         let is_on = server.location_defaults.interpolate_env.or(false)
-            || server.locations.iter().any(|location| location.dir.interpolate_env.or(false));
+            || server
+                .locations
+                .iter()
+                .any(|location| location.dir.interpolate_env.or(false));
         if let (true, true, PassTarget::Url { text, .. }) = (is_on, pass.interpolate, &pass.target)
             && text.contains("${")
         {
-            self.complaints.push(format!("{}: `interpolate` with a variable in `{text}` is not supported", pass.place));
+            self.complaints.push(format!(
+                "{}: `interpolate` with a variable in `{text}` is not supported",
+                pass.place
+            ));
         }
     }
 
@@ -140,11 +167,29 @@ impl Builder {
             worker.url.clone()
         };
         // A template whose path is filled in by requests has no connections worth keeping, unless told otherwise.
-        let keeps = if worker.is_template { Keep::OnRequest } else { Keep::Pool };
-        self.plain(config, server, &model::Worker { url, ..worker.clone() }, keeps)
+        let keeps = if worker.is_template {
+            Keep::OnRequest
+        } else {
+            Keep::Pool
+        };
+        self.plain(
+            config,
+            server,
+            &model::Worker {
+                url,
+                ..worker.clone()
+            },
+            keeps,
+        )
     }
 
-    fn plain(&mut self, config: &Config, server: &Server, worker: &model::Worker, keeps: Keep) -> Option<u32> {
+    fn plain(
+        &mut self,
+        config: &Config,
+        server: &Server,
+        worker: &model::Worker,
+        keeps: Keep,
+    ) -> Option<u32> {
         let index = u32::try_from(self.proxy.workers.len()).ok()?;
         let member = match Member::plain(worker, self.board, index) {
             Ok(member) => member,
@@ -159,7 +204,13 @@ impl Builder {
     }
 
     /// A target of `SetHandler proxy:`: the worker whose URL begins it, else one of its own without kept connections.
-    fn direct(&mut self, config: &Config, server: &Server, url: &WorkerUrl, site: &SiteProxy) -> Option<u32> {
+    fn direct(
+        &mut self,
+        config: &Config,
+        server: &Server,
+        url: &WorkerUrl,
+        site: &SiteProxy,
+    ) -> Option<u32> {
         if let Some(index) = site.longest(&url.name, url.unix_socket.as_deref()) {
             return Some(index);
         }
@@ -175,10 +226,19 @@ impl Builder {
     }
 
     /// The index of a balancer; the main server's when a virtual host inherited it unchanged.
-    fn balancer(&mut self, config: &Config, server: &Server, balancer: &model::Balancer) -> Option<u32> {
+    fn balancer(
+        &mut self,
+        config: &Config,
+        server: &Server,
+        balancer: &model::Balancer,
+    ) -> Option<u32> {
         let is_main = server.defined_at.is_none();
         if balancer.inherited
-            && config.main.proxy.balancer(&balancer.name).is_some_and(|main| main.params == balancer.params)
+            && config
+                .main
+                .proxy
+                .balancer(&balancer.name)
+                .is_some_and(|main| main.params == balancer.params)
         {
             return self.proxy.sites.first()?.balancer(&balancer.name);
         }
@@ -197,7 +257,10 @@ impl Builder {
             .map(|member| self.place(config, server, &member.url, &member.params, Keep::Pool))
             .collect();
         let index = u32::try_from(self.proxy.clusters.len()).ok()?;
-        self.proxy.clusters.push(Cluster { balancer: registered, places });
+        self.proxy.clusters.push(Cluster {
+            balancer: registered,
+            places,
+        });
         Some(index)
     }
 
@@ -213,7 +276,8 @@ impl Builder {
         let scheme = scheme::find(self.schemes, &url.scheme);
         let backend = scheme.map(|scheme| {
             let backend: &'static Backend = Box::leak(Box::new(Backend {
-                index: u32::try_from(self.proxy.backends.len()).expect("far fewer backends than 2^32"),
+                index: u32::try_from(self.proxy.backends.len())
+                    .expect("far fewer backends than 2^32"),
                 label: url.visible(),
                 address: address(url, &config.paths.runtime_dir),
                 codec: scheme.codec(),
@@ -230,7 +294,10 @@ impl Builder {
             front: format!("{}://{}", url.scheme, url.authority()),
             base: url.path.clone().into_bytes(),
             host: host_field(url).into_bytes(),
-            timeout: params.timeout_s.get().map(|&s| Duration::from_secs(u64::from(s))),
+            timeout: params
+                .timeout_s
+                .get()
+                .map(|&s| Duration::from_secs(u64::from(s))),
         }
     }
 }
@@ -238,7 +305,10 @@ impl Builder {
 impl SiteProxy {
     /// Who takes the requests of a mapping.
     fn way(&self, pass: &ProxyPass, front: &str) -> Way {
-        let PassTarget::Url { to, unix_socket, .. } = &pass.target else {
+        let PassTarget::Url {
+            to, unix_socket, ..
+        } = &pass.target
+        else {
             return Way::Nobody;
         };
         match to {
@@ -272,7 +342,9 @@ impl SiteProxy {
         self.workers
             .iter()
             .filter(|(worker, is_template, _)| {
-                !is_template && worker.unix_socket.as_deref() == socket && url.starts_with(&worker.name)
+                !is_template
+                    && worker.unix_socket.as_deref() == socket
+                    && url.starts_with(&worker.name)
             })
             .max_by_key(|(worker, _, _)| worker.name.len())
             .map(|(_, _, index)| *index)
@@ -283,7 +355,9 @@ impl SiteProxy {
 fn direct_urls(server: &Server) -> impl Iterator<Item = &WorkerUrl> {
     let locations = server.locations.iter().map(|location| &location.dir);
     let sections = server.proxy_sections.iter().map(|section| &section.dir);
-    let dirs = std::iter::once(&server.location_defaults).chain(locations).chain(sections);
+    let dirs = std::iter::once(&server.location_defaults)
+        .chain(locations)
+        .chain(sections);
     dirs.filter_map(|dir: &DirConfig| match dir.set_handler.get()? {
         Handler::Proxy(url) => Some(url),
         Handler::None | Handler::Named(_) => None,
@@ -308,7 +382,10 @@ fn decliners(loaded: &[String]) -> Vec<&'static str> {
 fn address(url: &WorkerUrl, runtime_dir: &Path) -> Address {
     match &url.unix_socket {
         Some(path) => Address::Unix(runtime_dir.join(path)),
-        None => Address::Tcp { host: url.host.clone(), port: url.port_or_default().unwrap_or(80) },
+        None => Address::Tcp {
+            host: url.host.clone(),
+            port: url.port_or_default().unwrap_or(80),
+        },
     }
 }
 
@@ -327,13 +404,21 @@ fn limits(params: &MemberParams) -> Limits {
         bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
     };
     // httpd counts no response fields; the head as a whole is bounded.
-    Limits { line: size, field_size: size, fields: 0 }
+    Limits {
+        line: size,
+        field_size: size,
+        fields: 0,
+    }
 }
 
 fn pool_rules(server: &Server, params: &MemberParams, keeps: Keep) -> PoolRules {
     let seconds = |s: u32| Duration::from_secs(u64::from(s));
     let max = params.max.or(0);
-    let io_timeout_s = params.timeout_s.get().or(server.proxy.timeout_s.get()).copied();
+    let io_timeout_s = params
+        .timeout_s
+        .get()
+        .or(server.proxy.timeout_s.get())
+        .copied();
     let connect_timeout = match params.connection_timeout_ms.get() {
         Some(&ms) => Duration::from_millis(u64::from(ms)),
         None => seconds(io_timeout_s.unwrap_or_else(|| server.timeout_s.or(60))),
@@ -345,9 +430,16 @@ fn pool_rules(server: &Server, params: &MemberParams, keeps: Keep) -> PoolRules 
     };
     PoolRules {
         max,
-        smax: params.smax.get().copied().unwrap_or(if max == 0 { u32::MAX } else { max }),
+        smax: params
+            .smax
+            .get()
+            .copied()
+            .unwrap_or(if max == 0 { u32::MAX } else { max }),
         ttl: params.ttl_s.get().map(|&s| seconds(s)),
-        acquire: params.acquire_ms.get().map(|&ms| Duration::from_millis(u64::from(ms))),
+        acquire: params
+            .acquire_ms
+            .get()
+            .map(|&ms| Duration::from_millis(u64::from(ms))),
         connect_timeout,
         keepalive: params.tcp_keepalive.or(false),
         // A name that is resolved for each request cannot have connections that outlive one.

@@ -14,7 +14,9 @@ use super::outgoing::{Refusal, Sender, via_member, write_target};
 use super::retry::{Again, Circumstances, again, trouble};
 use super::reverse::Mirror;
 use super::{Cluster, Place, Proxy, traces};
-use crate::balancer::{self, Event, Lease, Mark, Member, NoMember, Request, Silent, judge_status, judge_trouble};
+use crate::balancer::{
+    self, Event, Lease, Mark, Member, NoMember, Request, Silent, judge_status, judge_trouble,
+};
 use crate::config::model::{self, BalancerParams, EncodedSlashes, Via};
 use crate::http::{FieldId, ResponseHead, Status};
 use crate::log::{Cause, Level, Module, Raw, Tag, Trace22};
@@ -58,7 +60,9 @@ impl Handler for Proxy {
                 Module::Proxy,
                 Level::Warn,
                 Tag::Tn(341),
-                format_args!("the path as sent does not match like {path} does; ignoring unsafe nocanon"),
+                format_args!(
+                    "the path as sent does not match like {path} does; ignoring unsafe nocanon"
+                ),
             );
         }
         true
@@ -99,7 +103,12 @@ impl Handler for Proxy {
             let members = cluster.map_or(&[][..], |cluster| &cluster.balancer.members);
             members.iter().map(Member::name).collect()
         };
-        Mirror { dir, members: &members, origin: &|| origin(ask) }.rewrite(&mut head.fields);
+        Mirror {
+            dir,
+            members: &members,
+            origin: &|| origin(ask),
+        }
+        .rewrite(&mut head.fields);
         let via = ask.site().server.proxy.via.or(Via::Off);
         if matches!(via, Via::On | Via::Full) {
             let value = via_member(via, ask.head.version, via_name(ask), &ask.env.product);
@@ -132,7 +141,11 @@ impl Handler for Proxy {
             && member.put_in_error(now_ms(ask), &reason.to_string())
         {
             let (worker, status) = (member.name(), status.as_u16());
-            ask.trace22(&Trace22::FailOnStatus { balancer: name, worker, status });
+            ask.trace22(&Trace22::FailOnStatus {
+                balancer: name,
+                worker,
+                status,
+            });
         } else if let Some(trouble) = failed
             && let Mark::InError(reason) = judge_trouble(trouble, params).mark
         {
@@ -153,21 +166,40 @@ impl Handler for Proxy {
                 let port = member.url.port_or_default().unwrap_or(80);
                 let path = plan.head.target.raw();
                 let url = [place.front.as_bytes(), path].concat();
-                ask.trace22(&Trace22::Connecting { url: &url, host, port });
+                ask.trace22(&Trace22::Connecting {
+                    url: &url,
+                    host,
+                    port,
+                });
                 ask.trace22(&Trace22::Connected { path, host, port });
             }
             Milestone::Acquired => {}
             Milestone::Disconnected => ask.trace22(&Trace22::Disconnected { function }),
             Milestone::SocketCreated(address) => {
                 let family = if address.is_ipv4() { 2 } else { 10 };
-                ask.trace22(&Trace22::SocketCreated { function, family, host });
+                ask.trace22(&Trace22::SocketCreated {
+                    function,
+                    family,
+                    host,
+                });
             }
             Milestone::Refused(address, error) => {
                 let cause = error.map(Cause::Errno);
-                ask.trace22_caused(&Trace22::ConnectFailed { function, address, host }, cause);
+                ask.trace22_caused(
+                    &Trace22::ConnectFailed {
+                        function,
+                        address,
+                        host,
+                    },
+                    cause,
+                );
             }
             Milestone::Connected(address) => {
-                ask.trace22(&Trace22::ConnectionComplete { function, address, host });
+                ask.trace22(&Trace22::ConnectionComplete {
+                    function,
+                    address,
+                    host,
+                });
             }
             Milestone::HeadSent(true) => ask.trace22(&Trace22::StartBodySend),
             Milestone::HeadSent(false) => ask.trace22(&Trace22::HeaderOnly),
@@ -203,16 +235,33 @@ impl Proxy {
         let (_, to, form) = self.map.rule(claim.rule)?;
         // The front's length is the configuration's: nothing of the URL is parsed again.
         let path = claim.url.get(to.front.len()..)?;
-        Some(Goal { way: &to.way, path, form })
+        Some(Goal {
+            way: &to.way,
+            path,
+            form,
+        })
     }
 
-    fn through_balancer(&self, ask: &Ask<'_>, plan: &mut Plan, goal: &Goal<'_>, index: u32) -> Result<(), Refused> {
-        let cluster = self.cluster(index).expect("rules name balancers that were compiled with them");
+    fn through_balancer(
+        &self,
+        ask: &Ask<'_>,
+        plan: &mut Plan,
+        goal: &Goal<'_>,
+        index: u32,
+    ) -> Result<(), Refused> {
+        let cluster = self
+            .cluster(index)
+            .expect("rules name balancers that were compiled with them");
         let balancer = &cluster.balancer;
         let name = balancer.name.as_str();
         let is_traced = is_traced(ask);
         if is_traced && plan.attempt == 0 {
-            let url = ask.route.claim.url.strip_prefix(b"balancer:").unwrap_or_default();
+            let url = ask
+                .route
+                .claim
+                .url
+                .strip_prefix(b"balancer:")
+                .unwrap_or_default();
             ask.trace22(&Trace22::BalancerCanonicalising { url });
         }
         // Sessions are looked for in what goes to a member, so the target is written before one is chosen.
@@ -227,13 +276,18 @@ impl Proxy {
             tried: &plan.ticket.tried,
             now_ms: now_ms(ask),
         };
-        let choice = balancer.choose(&request, observer).map_err(|nobody| no_member(ask, name, &nobody))?;
+        let choice = balancer
+            .choose(&request, observer)
+            .map_err(|nobody| no_member(ask, name, &nobody))?;
         let member = choice.index;
         plan.vars.clear();
         for (variable, value) in choice.variables(balancer) {
             plan.vars.set(variable, &value);
         }
-        let place = cluster.places.get(member as usize).expect("every member has its place");
+        let place = cluster
+            .places
+            .get(member as usize)
+            .expect("every member has its place");
         if !place.base.is_empty() {
             target(ask, plan, &place.base, goal)?;
         }
@@ -244,7 +298,11 @@ impl Proxy {
         if is_traced {
             let worker = balancer.member(member).map_or("", Member::name);
             let url = url(place, plan);
-            ask.trace22(&Trace22::Rewritten { balancer: name, worker, url: &url });
+            ask.trace22(&Trace22::Rewritten {
+                balancer: name,
+                worker,
+                url: &url,
+            });
             self.trace_handlers(ask, plan, "balancer", place, &url);
         }
         Ok(())
@@ -258,12 +316,17 @@ impl Proxy {
         workers: &[(Vec<u8>, u32)],
     ) -> Result<(), Refused> {
         let longest = workers.iter().find(|(path, _)| goal.path.starts_with(path));
-        let (_, index) = longest.or(workers.last()).expect("a mapping to workers has at least its own");
+        let (_, index) = longest
+            .or(workers.last())
+            .expect("a mapping to workers has at least its own");
         if is_traced(ask) {
             let url = &ask.route.claim.url;
             let scheme = url.iter().position(|&byte| byte == b':').unwrap_or(0);
             let url = url.get(scheme + 1..).unwrap_or_default();
-            ask.trace22(&Trace22::Canonicalising { function: self.function(*index), url });
+            ask.trace22(&Trace22::Canonicalising {
+                function: self.function(*index),
+                url,
+            });
         }
         self.plan_worker(ask, plan, goal, *index, &[])
     }
@@ -273,13 +336,24 @@ impl Proxy {
         let Some(model::Handler::Proxy(url)) = ask.dir().config.set_handler.get() else {
             return Err(no_handler(ask, &ask.route.path));
         };
-        let direct = self.site(ask.site().index).map_or(&[][..], |site| &site.direct);
+        let direct = self
+            .site(ask.site().index)
+            .map_or(&[][..], |site| &site.direct);
         let Some((_, index)) = direct.iter().find(|(known, _)| known == url) else {
             return Err(no_handler(ask, url.name.as_bytes()));
         };
-        let root = ask.site().server.document_root.get().map_or("", String::as_str);
+        let root = ask
+            .site()
+            .server
+            .document_root
+            .get()
+            .map_or("", String::as_str);
         let path = [root.as_bytes(), &ask.route.path].concat();
-        let goal = Goal { way: &Way::Nobody, path: &path, form: PathForm::Decoded };
+        let goal = Goal {
+            way: &Way::Nobody,
+            path: &path,
+            form: PathForm::Decoded,
+        };
         self.plan_worker(ask, plan, &goal, *index, url.path.as_bytes())
     }
 
@@ -291,16 +365,29 @@ impl Proxy {
         index: u32,
         base: &[u8],
     ) -> Result<(), Refused> {
-        let worker = self.workers.get(index as usize).expect("rules name workers that were compiled with them");
+        let worker = self
+            .workers
+            .get(index as usize)
+            .expect("rules name workers that were compiled with them");
         target(ask, plan, base, goal)?;
         self.prepare(ask, plan, &worker.place)?;
         plan.ticket.balancer = None;
         plan.ticket.member = Some(index);
-        plan.ticket.lease = Some(Lease::claim(self.board, &worker.member, None, ask.me.process, ask.slot));
+        plan.ticket.lease = Some(Lease::claim(
+            self.board,
+            &worker.member,
+            None,
+            ask.me.process,
+            ask.slot,
+        ));
         if is_traced(ask) {
             let scheme = &worker.place.scheme_name;
             let url = url(&worker.place, plan);
-            ask.trace22(&Trace22::FoundWorker { scheme, worker: worker.member.name(), url: &url });
+            ask.trace22(&Trace22::FoundWorker {
+                scheme,
+                worker: worker.member.name(),
+                url: &url,
+            });
             self.trace_handlers(ask, plan, scheme, &worker.place, &url);
         }
         Ok(())
@@ -309,7 +396,10 @@ impl Proxy {
     /// The head for a backend, all but its target, and how to get there.
     fn prepare(&self, ask: &Ask<'_>, plan: &mut Plan, place: &Place) -> Result<(), Refused> {
         let (Some(backend), Some(scheme)) = (place.backend, place.scheme) else {
-            return Err(no_handler(ask, &[place.front.as_bytes(), plan.head.target.raw()].concat()));
+            return Err(no_handler(
+                ask,
+                &[place.front.as_bytes(), plan.head.target.raw()].concat(),
+            ));
         };
         let site = ask.site();
         let sender = Sender {
@@ -322,16 +412,29 @@ impl Proxy {
             host: &place.host,
             may_reuse: backend.pool.reuse,
         };
-        sender.prepare(&mut plan.head).map_err(|refusal| refuse(ask, refusal))?;
+        sender
+            .prepare(&mut plan.head)
+            .map_err(|refusal| refuse(ask, refusal))?;
         scheme.prepare(ask, &mut plan.head);
-        let of_server = site.server.proxy.timeout_s.get().map(|&s| Duration::from_secs(u64::from(s)));
-        plan.io_timeout = place.timeout.or(of_server).unwrap_or(Duration::from_millis(site.timeout_ms));
+        let of_server = site
+            .server
+            .proxy
+            .timeout_s
+            .get()
+            .map(|&s| Duration::from_secs(u64::from(s)));
+        plan.io_timeout = place
+            .timeout
+            .or(of_server)
+            .unwrap_or(Duration::from_millis(site.timeout_ms));
         plan.backend = Some(backend);
         Ok(())
     }
 
     fn trace_handlers(&self, ask: &Ask<'_>, plan: &Plan, scheme: &str, place: &Place, url: &[u8]) {
-        ask.trace22(&Trace22::RunningHandler { scheme, attempt: plan.attempt });
+        ask.trace22(&Trace22::RunningHandler {
+            scheme,
+            attempt: plan.attempt,
+        });
         for function in &self.decliners {
             ask.trace22(&Trace22::Declining { function, url });
         }
@@ -349,16 +452,26 @@ impl Proxy {
         let mut circumstances = Circumstances {
             is_idempotent: ask.head.method.is_idempotent(),
             may_fail_over: judgement.is_some_and(|judgement| judgement.may_fail_over),
-            has_attempts: cluster.is_some_and(|cluster| plan.attempt < cluster.balancer.attempts_allowed()),
+            has_attempts: cluster
+                .is_some_and(|cluster| plan.attempt < cluster.balancer.attempts_allowed()),
             is_member_out: false,
         };
         if again(failure, circumstances) == Again::SameMember {
             return Again::SameMember;
         }
-        if let (Some(member), Some(Mark::InError(reason))) = (member, judgement.map(|judgement| judgement.mark)) {
+        if let (Some(member), Some(Mark::InError(reason))) =
+            (member, judgement.map(|judgement| judgement.mark))
+        {
             let is_marked = member.put_in_error(now_ms(ask), &reason.to_string());
-            if is_marked && matches!(failure.kind, FailureKind::Connect | FailureKind::ConnectTimeout) {
-                ask.trace22(&Trace22::DisablingWorker { host: &member.url.host });
+            if is_marked
+                && matches!(
+                    failure.kind,
+                    FailureKind::Connect | FailureKind::ConnectTimeout
+                )
+            {
+                ask.trace22(&Trace22::DisablingWorker {
+                    host: &member.url.host,
+                });
             }
         }
         circumstances.is_member_out = member.is_some_and(|member| !member.usable());
@@ -369,7 +482,10 @@ impl Proxy {
                 Module::ProxyBalancer,
                 Level::Info,
                 Tag::Tn(342),
-                format_args!("member {} failed; trying another one ({next} of {most})", member.name()),
+                format_args!(
+                    "member {} failed; trying another one ({next} of {most})",
+                    member.name()
+                ),
             );
         }
         again
@@ -381,7 +497,9 @@ impl Proxy {
 
     fn function(&self, worker: u32) -> &'static str {
         let worker = self.workers.get(worker as usize);
-        worker.and_then(|worker| worker.place.scheme).map_or("HTTP", |scheme| scheme.function())
+        worker
+            .and_then(|worker| worker.place.scheme)
+            .map_or("HTTP", |scheme| scheme.function())
     }
 
     /// The member or worker that a plan goes to.
@@ -406,14 +524,30 @@ impl Proxy {
 fn target(ask: &Ask<'_>, plan: &mut Plan, base: &[u8], goal: &Goal<'_>) -> Result<(), Refused> {
     let keeps_slashes = ask.site().encoded_slashes == EncodedSlashes::NoDecode;
     let query = ask.head.target.query();
-    write_target(&mut plan.head, base, goal.path, goal.form, query, keeps_slashes)
-        .map_err(|refusal| refuse(ask, refusal))
+    write_target(
+        &mut plan.head,
+        base,
+        goal.path,
+        goal.form,
+        query,
+        keeps_slashes,
+    )
+    .map_err(|refusal| refuse(ask, refusal))
 }
 
 /// Gives the member back, if the plan has one.
-fn settle(plan: &mut Plan, bytes_sent: u64, bytes_received: u64, result: Option<Result<u16, balancer::Trouble>>) {
+fn settle(
+    plan: &mut Plan,
+    bytes_sent: u64,
+    bytes_received: u64,
+    result: Option<Result<u16, balancer::Trouble>>,
+) {
     if let Some(lease) = plan.ticket.lease.take() {
-        lease.settle(balancer::Outcome { bytes_sent, bytes_received, result });
+        lease.settle(balancer::Outcome {
+            bytes_sent,
+            bytes_received,
+            result,
+        });
     }
 }
 
@@ -421,7 +555,11 @@ fn settle(plan: &mut Plan, bytes_sent: u64, bytes_received: u64, result: Option<
 fn override_error(ask: &Ask<'_>, head: &ResponseHead) -> Option<Refused> {
     let rule = &ask.dir().config.error_override;
     let code = head.status.as_u16();
-    let is_listed = if rule.codes.is_empty() { code >= 400 } else { rule.codes.contains(&code) };
+    let is_listed = if rule.codes.is_empty() {
+        code >= 400
+    } else {
+        rule.codes.contains(&code)
+    };
     if !rule.enabled.or(false) || !is_listed {
         return None;
     }
@@ -443,9 +581,11 @@ fn refuse(ask: &Ask<'_>, refusal: Refusal) -> Refused {
             Status::BAD_REQUEST,
             "Max-Forwards request header could not be parsed",
         ),
-        Refusal::MaxForwardsReached => {
-            Answer::proxy_error(ask, Status::BAD_REQUEST, "Max-Forwards has reached zero - proxy loop?")
-        }
+        Refusal::MaxForwardsReached => Answer::proxy_error(
+            ask,
+            Status::BAD_REQUEST,
+            "Max-Forwards has reached zero - proxy loop?",
+        ),
         Refusal::BadTarget => {
             let path = Raw(&ask.route.path);
             ask.log_tagged(
@@ -493,10 +633,23 @@ fn no_handler(ask: &Ask<'_>, url: &[u8]) -> Refused {
 
 /// `http://name[:port]` of this server, as it tells the client.
 fn origin(ask: &Ask<'_>) -> String {
-    let named = ask.site().server.name.get().and_then(|name| name.scheme.as_deref());
-    let (scheme, usual) = if named == Some("https") { ("https", 443) } else { ("http", 80) };
+    let named = ask
+        .site()
+        .server
+        .name
+        .get()
+        .and_then(|name| name.scheme.as_deref());
+    let (scheme, usual) = if named == Some("https") {
+        ("https", 443)
+    } else {
+        ("http", 80)
+    };
     let name = String::from_utf8_lossy(ask.server_name());
-    let name = if name.contains(':') { format!("[{name}]") } else { name.into_owned() };
+    let name = if name.contains(':') {
+        format!("[{name}]")
+    } else {
+        name.into_owned()
+    };
     match ask.server_port() {
         port if port == usual => format!("{scheme}://{name}"),
         port => format!("{scheme}://{name}:{port}"),

@@ -122,8 +122,14 @@ impl Proxy {
 
     /// The balancers that a server knows, in configuration order.
     pub fn site_balancers(&self, site: u32) -> impl Iterator<Item = &Balancer> {
-        let known = self.sites.get(site as usize).map_or(&[][..], |site| &site.balancers);
-        known.iter().filter_map(|(_, index)| self.clusters.get(*index as usize)).map(|cluster| &cluster.balancer)
+        let known = self
+            .sites
+            .get(site as usize)
+            .map_or(&[][..], |site| &site.balancers);
+        known
+            .iter()
+            .filter_map(|(_, index)| self.clusters.get(*index as usize))
+            .map(|cluster| &cluster.balancer)
     }
 
     /// The plain workers.
@@ -139,6 +145,9 @@ impl Proxy {
 impl SiteProxy {
     /// The index of a balancer by its name, in any case.
     fn balancer(&self, name: &str) -> Option<u32> {
-        self.balancers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, index)| *index)
+        self.balancers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, index)| *index)
     }
 }

@@ -66,15 +66,17 @@ impl Sender<'_> {
             self.add_forwarded(head);
         }
         if let Some(left) = max_forwards {
-            head.fields.set(FieldId::MaxForwards, Short::of(left).as_bytes());
+            head.fields
+                .set(FieldId::MaxForwards, Short::of(left).as_bytes());
         }
-        head.expects_continue = self.client.expects_continue && self.dir.forward_100_continue.or(true);
+        head.expects_continue =
+            self.client.expects_continue && self.dir.forward_100_continue.or(true);
         if !head.expects_continue {
             head.fields.remove(FieldId::Expect);
         }
         // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
-        let has_both =
-            self.client.fields.has(FieldId::TransferEncoding) && self.client.fields.has(FieldId::ContentLength);
+        let has_both = self.client.fields.has(FieldId::TransferEncoding)
+            && self.client.fields.has(FieldId::ContentLength);
         head.keep_alive = self.may_reuse && !has_both;
         Ok(())
     }
@@ -83,7 +85,10 @@ impl Sender<'_> {
     fn max_forwards(&self) -> Result<Option<u32>, Refusal> {
         match max_forwards(self.client) {
             Ok(None) => Ok(u32::try_from(self.proxy.max_forwards.or(-1)).ok()),
-            Ok(Some(hops)) => hops.checked_sub(1).map(Some).ok_or(Refusal::MaxForwardsReached),
+            Ok(Some(hops)) => hops
+                .checked_sub(1)
+                .map(Some)
+                .ok_or(Refusal::MaxForwardsReached),
             Err(_) => Err(Refusal::BadMaxForwards),
         }
     }
@@ -118,11 +123,13 @@ impl Sender<'_> {
     fn add_forwarded(&self, head: &mut RequestHead) {
         // An IPv4 client of an IPv6 socket is shown as what it is.
         let address = Short::of(self.from.ip().to_canonical());
-        head.fields.append_member(FieldId::XForwardedFor, address.as_bytes());
+        head.fields
+            .append_member(FieldId::XForwardedFor, address.as_bytes());
         if let Some(host) = client_authority(self.client) {
             head.fields.append_member(FieldId::XForwardedHost, host);
         }
-        head.fields.append_member(FieldId::XForwardedServer, self.ours.0.as_bytes());
+        head.fields
+            .append_member(FieldId::XForwardedServer, self.ours.0.as_bytes());
     }
 }
 
@@ -191,7 +198,10 @@ pub(crate) struct Short {
 impl Short {
     /// The text of a value; at most 48 bytes, which the longest IPv6 address fits.
     pub(crate) fn of(value: impl fmt::Display) -> Self {
-        let mut short = Self { bytes: [0; 48], len: 0 };
+        let mut short = Self {
+            bytes: [0; 48],
+            len: 0,
+        };
         write!(short, "{value}").expect("addresses and numbers are short");
         short
     }
@@ -204,7 +214,10 @@ impl Short {
 impl fmt::Write for Short {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.len + text.len();
-        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.bytes
+            .get_mut(self.len..end)
+            .ok_or(fmt::Error)?
+            .copy_from_slice(text.as_bytes());
         self.len = end;
         Ok(())
     }

@@ -35,7 +35,12 @@ pub(crate) struct Circumstances {
 
 /// Decides who tries next.
 pub(crate) fn again(failure: &Failure, circumstances: Circumstances) -> Again {
-    let Circumstances { is_idempotent, may_fail_over, has_attempts, is_member_out } = circumstances;
+    let Circumstances {
+        is_idempotent,
+        may_fail_over,
+        has_attempts,
+        is_member_out,
+    } = circumstances;
     let is_repeatable = match failure.sent {
         Sent::Nothing => true,
         Sent::Head => is_idempotent,
@@ -48,7 +53,11 @@ pub(crate) fn again(failure: &Failure, circumstances: Circumstances) -> Again {
     if failure.reused && failure.kind == FailureKind::Closed {
         return Again::SameMember;
     }
-    if may_fail_over && has_attempts && is_member_out { Again::OtherMember } else { Again::Nobody }
+    if may_fail_over && has_attempts && is_member_out {
+        Again::OtherMember
+    } else {
+        Again::Nobody
+    }
 }
 
 /// The balancer's word for what went wrong, if it was the backend's doing.
@@ -88,18 +97,114 @@ mod tests {
         use Sent::{Content, Head, Nothing};
         // (what broke, reused connection, sent, a response byte came, idempotent, who)
         let table = [
-            ("connect_failure_goes_to_another", Connect, false, Nothing, false, false, OtherMember),
-            ("connect_timeout_goes_to_another", ConnectTimeout, false, Nothing, false, false, OtherMember),
-            ("acquire_timeout_goes_to_another", Acquire, false, Nothing, false, false, OtherMember),
-            ("unresolvable_name_is_answered", Resolve, false, Nothing, false, true, Nobody),
-            ("stale_connection_repeats_a_get", Closed, true, Head, false, true, SameMember),
-            ("stale_connection_does_not_repeat_a_post", Closed, true, Head, false, false, Nobody),
-            ("stale_connection_repeats_a_post_that_was_not_sent", Closed, true, Nothing, false, false, SameMember),
-            ("content_that_is_gone_is_never_repeated", Closed, true, Content, false, true, Nobody),
-            ("fresh_connection_closed_early_is_answered", Closed, false, Head, false, true, Nobody),
-            ("response_that_began_is_never_repeated", Closed, true, Head, true, true, Nobody),
-            ("timeout_on_a_stale_connection_is_answered", ReadTimeout, true, Head, false, true, Nobody),
-            ("bad_response_is_answered", Malformed, true, Head, false, true, Nobody),
+            (
+                "connect_failure_goes_to_another",
+                Connect,
+                false,
+                Nothing,
+                false,
+                false,
+                OtherMember,
+            ),
+            (
+                "connect_timeout_goes_to_another",
+                ConnectTimeout,
+                false,
+                Nothing,
+                false,
+                false,
+                OtherMember,
+            ),
+            (
+                "acquire_timeout_goes_to_another",
+                Acquire,
+                false,
+                Nothing,
+                false,
+                false,
+                OtherMember,
+            ),
+            (
+                "unresolvable_name_is_answered",
+                Resolve,
+                false,
+                Nothing,
+                false,
+                true,
+                Nobody,
+            ),
+            (
+                "stale_connection_repeats_a_get",
+                Closed,
+                true,
+                Head,
+                false,
+                true,
+                SameMember,
+            ),
+            (
+                "stale_connection_does_not_repeat_a_post",
+                Closed,
+                true,
+                Head,
+                false,
+                false,
+                Nobody,
+            ),
+            (
+                "stale_connection_repeats_a_post_that_was_not_sent",
+                Closed,
+                true,
+                Nothing,
+                false,
+                false,
+                SameMember,
+            ),
+            (
+                "content_that_is_gone_is_never_repeated",
+                Closed,
+                true,
+                Content,
+                false,
+                true,
+                Nobody,
+            ),
+            (
+                "fresh_connection_closed_early_is_answered",
+                Closed,
+                false,
+                Head,
+                false,
+                true,
+                Nobody,
+            ),
+            (
+                "response_that_began_is_never_repeated",
+                Closed,
+                true,
+                Head,
+                true,
+                true,
+                Nobody,
+            ),
+            (
+                "timeout_on_a_stale_connection_is_answered",
+                ReadTimeout,
+                true,
+                Head,
+                false,
+                true,
+                Nobody,
+            ),
+            (
+                "bad_response_is_answered",
+                Malformed,
+                true,
+                Head,
+                false,
+                true,
+                Nobody,
+            ),
         ];
         for (name, kind, reused, sent, has_response, is_idempotent, expected) in table {
             let failure = failure(kind, reused, sent, has_response);
@@ -118,8 +223,12 @@ mod tests {
     fn maxattempts_and_members_that_ignore_errors_end_the_search() {
         let refused = failure(FailureKind::Connect, false, Sent::Nothing, false);
         let row = |has_attempts, is_member_out| {
-            let circumstances =
-                Circumstances { is_idempotent: true, may_fail_over: true, has_attempts, is_member_out };
+            let circumstances = Circumstances {
+                is_idempotent: true,
+                may_fail_over: true,
+                has_attempts,
+                is_member_out,
+            };
             again(&refused, circumstances)
         };
         assert_eq!(row(true, true), Again::OtherMember);
@@ -141,6 +250,9 @@ mod tests {
             };
             assert_eq!(again(&failure, circumstances), Again::Nobody);
         }
-        assert_eq!(trouble(&failure(FailureKind::Closed, false, Sent::Head, true)), Some(Trouble::CutShort));
+        assert_eq!(
+            trouble(&failure(FailureKind::Closed, false, Sent::Head, true)),
+            Some(Trouble::CutShort)
+        );
     }
 }

@@ -13,8 +13,12 @@ use crate::config::model::{CookieMap, DirConfig, ProxyPassReverse};
 use crate::http::{FieldId, FieldSet, Fields, hop};
 
 /// Fields whose value is a URL that may lead to a backend.
-const URLS: FieldSet =
-    FieldSet::of(&[FieldId::Location, FieldId::ContentLocation, FieldId::Uri, FieldId::Destination]);
+const URLS: FieldSet = FieldSet::of(&[
+    FieldId::Location,
+    FieldId::ContentLocation,
+    FieldId::Uri,
+    FieldId::Destination,
+]);
 /// Fields whose value is a date.
 const DATES: FieldSet = FieldSet::of(&[FieldId::Date, FieldId::Expires, FieldId::LastModified]);
 
@@ -39,13 +43,21 @@ impl Mirror<'_> {
             if id == FieldId::SetCookie {
                 return map_cookie(value, &self.dir.cookie_domains, &self.dir.cookie_paths);
             }
-            if DATES.has(id) { modern_date(value) } else { None }
+            if DATES.has(id) {
+                modern_date(value)
+            } else {
+                None
+            }
         });
     }
 
     /// The URL for the client, if an entry matches. The first one that does wins.
     fn map_url(&self, value: &[u8]) -> Option<Vec<u8>> {
-        let mapped = self.dir.reverses.iter().find_map(|entry| self.map_by(entry, value))?;
+        let mapped = self
+            .dir
+            .reverses
+            .iter()
+            .find_map(|entry| self.map_by(entry, value))?;
         if is_absolute(&mapped) {
             return Some(mapped);
         }
@@ -70,14 +82,23 @@ impl Mirror<'_> {
             return members.find_map(|member| map_by_member(entry, member, part, value));
         }
         // A path is compared with the path of the URL, whoever it leads to.
-        let compared = if entry.url.starts_with('/') { path_of(value) } else { value };
+        let compared = if entry.url.starts_with('/') {
+            path_of(value)
+        } else {
+            value
+        };
         let rest = strip_prefix(compared, entry.url.as_bytes())?;
         (!entry.url.is_empty()).then(|| [entry.path.as_bytes(), rest].concat())
     }
 }
 
 /// `balancer://name/part`: a URL below any member's own, not only below that of the one that answered.
-fn map_by_member(entry: &ProxyPassReverse, member: &str, part: &str, value: &[u8]) -> Option<Vec<u8>> {
+fn map_by_member(
+    entry: &ProxyPassReverse,
+    member: &str,
+    part: &str,
+    value: &[u8],
+) -> Option<Vec<u8>> {
     if part.is_empty() {
         let rest = strip_prefix(value, member.as_bytes())?;
         if entry.path == "/" && rest.first() == Some(&b'/') {
@@ -109,7 +130,9 @@ fn is_absolute(value: &[u8]) -> bool {
     let scheme = memchr::memmem::find(value, b"://").and_then(|at| value.get(..at));
     scheme.is_some_and(|scheme| {
         scheme.first().is_some_and(u8::is_ascii_alphabetic)
-            && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
+            && scheme
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
     })
 }
 
@@ -147,11 +170,14 @@ fn map_attribute<'p>(
         let value = strip_prefix(trimmed, name)?;
         let entry = maps.iter().find(|map| {
             let internal = map.internal.as_bytes();
-            value.get(..internal.len()).is_some_and(|front| is_same(front, internal))
+            value
+                .get(..internal.len())
+                .is_some_and(|front| is_same(front, internal))
         })?;
         Some((part.get(..part.len() - value.len())?, entry.public.as_str()))
     };
-    find(b"path=", paths, |one, two| one == two).or_else(|| find(b"domain=", domains, <[u8]>::eq_ignore_ascii_case))
+    find(b"path=", paths, |one, two| one == two)
+        .or_else(|| find(b"domain=", domains, <[u8]>::eq_ignore_ascii_case))
 }
 
 /// A date in one of the obsolete forms, in today's (RFC 9110 §5.6.7).

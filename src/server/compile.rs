@@ -63,8 +63,13 @@ pub(super) fn environment(
 
 /// The admin pages.
 static ADMIN: [&dyn Handler; 2] = [
-    &admin::BalancerManager { identity: site_identity },
-    &admin::Status { load: cpu::load_average, identity: site_identity },
+    &admin::BalancerManager {
+        identity: site_identity,
+    },
+    &admin::Status {
+        load: cpu::load_average,
+        identity: site_identity,
+    },
 ];
 
 fn site_identity(site: &Site) -> String {
@@ -83,14 +88,26 @@ pub(super) fn notes(env: &Env) -> Vec<String> {
 /// # Errors
 /// The user or group does not exist.
 pub(super) fn identity(config: &Config) -> Result<Option<Identity>, String> {
-    let Some(user) = config.user.get().filter(|_| privileges::are_root()) else { return Ok(None) };
-    Identity::resolve(user, config.group.get().map(String::as_str)).map(Some).map_err(|error| error.to_string())
+    let Some(user) = config.user.get().filter(|_| privileges::are_root()) else {
+        return Ok(None);
+    };
+    Identity::resolve(user, config.group.get().map(String::as_str))
+        .map(Some)
+        .map_err(|error| error.to_string())
 }
 
 /// The addresses to listen on. A port alone is every address: one IPv6 socket takes IPv4 too where there is IPv6.
 pub(super) fn listens(config: &Config) -> Vec<SocketAddr> {
-    let any = if socket::has_ipv6() { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
-    config.listens.iter().map(|listen| SocketAddr::new(listen.ip.unwrap_or(any), listen.port)).collect()
+    let any = if socket::has_ipv6() {
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+    } else {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+    };
+    config
+        .listens
+        .iter()
+        .map(|listen| SocketAddr::new(listen.ip.unwrap_or(any), listen.port))
+        .collect()
 }
 
 /// The socket options of the listeners.
@@ -105,11 +122,20 @@ pub(super) fn listen_options(config: &Config, settled: &Settled) -> ListenOption
 /// The names that virtual hosts are given by, asked of the system once, at start.
 fn resolve(host: &str) -> Vec<IpAddr> {
     use std::net::ToSocketAddrs as _;
-    #[expect(clippy::disallowed_methods, reason = "before the first fork nothing else is kept waiting")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "before the first fork nothing else is kept waiting"
+    )]
     let found = (host, 0).to_socket_addrs();
-    found.map_or_else(|_| Vec::new(), |addresses| addresses.map(|address| address.ip()).collect())
+    found.map_or_else(
+        |_| Vec::new(),
+        |addresses| addresses.map(|address| address.ip()).collect(),
+    )
 }
 
 fn host_name() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "localhost".to_owned())
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::config::model::{CustomLog, LogFormatRef, LogTarget, Server};
-use crate::log::{AccessLog, Condition, ErrorFormat, ErrorLog, Format, Level, Nicknames, Sink, Sinks, Target, Zone};
+use crate::log::{
+    AccessLog, Condition, ErrorFormat, ErrorLog, Format, Level, Nicknames, Sink, Sinks, Target,
+    Zone,
+};
 use crate::request::Site;
 
 /// The logs of one site.
@@ -18,11 +21,23 @@ pub(super) struct SiteLogs {
 ///
 /// # Errors
 /// What could not be opened, as httpd says it.
-pub(super) fn open(config: &Config, sinks: &mut Sinks, floor: Option<Level>) -> Result<Vec<SiteLogs>, String> {
-    config.servers().map(|server| open_site(config, server, sinks, floor)).collect()
+pub(super) fn open(
+    config: &Config,
+    sinks: &mut Sinks,
+    floor: Option<Level>,
+) -> Result<Vec<SiteLogs>, String> {
+    config
+        .servers()
+        .map(|server| open_site(config, server, sinks, floor))
+        .collect()
 }
 
-fn open_site(config: &Config, server: &Server, sinks: &mut Sinks, floor: Option<Level>) -> Result<SiteLogs, String> {
+fn open_site(
+    config: &Config,
+    server: &Server,
+    sinks: &mut Sinks,
+    floor: Option<Level>,
+) -> Result<SiteLogs, String> {
     let root = &config.paths.server_root;
     let target = match server.error_log.get() {
         Some(target) => convert(target)?,
@@ -36,14 +51,20 @@ fn open_site(config: &Config, server: &Server, sinks: &mut Sinks, floor: Option<
         error = error.with_format(ErrorFormat::compile(format).map_err(|error| error.to_string())?);
     }
     let mut nicknames = Nicknames::new();
-    server.log_formats.iter().for_each(|format| nicknames.define(&format.nickname, &format.format));
+    server
+        .log_formats
+        .iter()
+        .for_each(|format| nicknames.define(&format.nickname, &format.format));
     let access = server
         .custom_logs
         .iter()
         .chain(&server.global_logs)
         .map(|log| open_access(log, server, &nicknames, sinks, root))
         .collect::<Result<_, _>>()?;
-    Ok(SiteLogs { error: Box::leak(Box::new(error)), access })
+    Ok(SiteLogs {
+        error: Box::leak(Box::new(error)),
+        access,
+    })
 }
 
 fn open_access(
@@ -57,7 +78,9 @@ fn open_access(
     let sink = open_sink(sinks, convert(&log.target)?, root)?;
     let condition = match &log.condition {
         None => Condition::Always,
-        Some(condition) if condition.negated => Condition::Unset(condition.variable.as_str().into()),
+        Some(condition) if condition.negated => {
+            Condition::Unset(condition.variable.as_str().into())
+        }
         Some(condition) => Condition::Set(condition.variable.as_str().into()),
     };
     Ok(AccessLog::new(format, sink, condition))
@@ -67,12 +90,18 @@ fn open_access(
 ///
 /// # Errors
 /// The format has a code that does not exist; in httpd's words, with the place.
-pub(super) fn format(log: &CustomLog, server: &Server, nicknames: &Nicknames) -> Result<Format, String> {
+pub(super) fn format(
+    log: &CustomLog,
+    server: &Server,
+    nicknames: &Nicknames,
+) -> Result<Format, String> {
     let word = match &log.format {
         LogFormatRef::Format(format) => Some(format.as_str()),
         LogFormatRef::Transfer => server.transfer_format.get().map(String::as_str),
     };
-    nicknames.compile(word).map_err(|error| format!("AH00526: Syntax error on {}:\n{error}", log.place))
+    nicknames
+        .compile(word)
+        .map_err(|error| format!("AH00526: Syntax error on {}:\n{error}", log.place))
 }
 
 /// Gives each site its logs.
@@ -86,7 +115,9 @@ pub(super) fn attach(sites: &mut [Site], logs: Vec<SiteLogs>) {
 fn convert(target: &LogTarget) -> Result<Target, String> {
     match target {
         LogTarget::File(path) => Target::access(path),
-        LogTarget::Pipe { command, shell } => Target::access(&format!("|{}{command}", if *shell { "$" } else { "" })),
+        LogTarget::Pipe { command, shell } => {
+            Target::access(&format!("|{}{command}", if *shell { "$" } else { "" }))
+        }
         LogTarget::Syslog { facility, tag } => Target::error(&format!(
             "syslog:{}:{}",
             facility.as_deref().unwrap_or_default(),

@@ -30,7 +30,10 @@ pub(super) fn settle(config: &Config) -> (Settled, Vec<String>) {
         server_limit: given.server_limit.get().copied(),
         threads_per_child: given.threads_per_child.get().copied(),
         thread_limit: given.thread_limit.get().copied(),
-        async_request_worker_factor_percent: given.async_request_worker_factor_percent.get().copied(),
+        async_request_worker_factor_percent: given
+            .async_request_worker_factor_percent
+            .get()
+            .copied(),
         max_connections_per_child: given.max_connections_per_child.get().copied(),
         graceful_shutdown_timeout_s: given.graceful_shutdown_timeout_s.get().copied(),
         listen_backlog: given.listen_backlog.get().copied(),
@@ -47,7 +50,11 @@ pub(super) fn capacity(config: &Config, settled: &Settled) -> Capacity {
     let growth: u32 = config.main.proxy.growth.or(5);
     let members: usize = servers()
         .map(|proxy| {
-            let of_balancers: usize = proxy.balancers.iter().map(|balancer| balancer.members.len()).sum();
+            let of_balancers: usize = proxy
+                .balancers
+                .iter()
+                .map(|balancer| balancer.members.len())
+                .sum();
             of_balancers + proxy.workers.len() + 2
         })
         .sum();
@@ -65,10 +72,26 @@ pub(super) fn capacity(config: &Config, settled: &Settled) -> Capacity {
 /// What does not fit, and the cure.
 pub(super) fn check_room(have: Capacity, need: &Capacity) -> Result<(), String> {
     let rows = [
-        ("children (MaxRequestWorkers, ServerLimit)", have.processes, need.processes),
-        ("requests per child (ThreadsPerChild)", have.slots_per_process, need.slots_per_process),
-        ("balancers", have.balancers, need.balancers.saturating_sub(SPARE_BALANCERS)),
-        ("members", have.members, need.members.saturating_sub(SPARE_MEMBERS)),
+        (
+            "children (MaxRequestWorkers, ServerLimit)",
+            have.processes,
+            need.processes,
+        ),
+        (
+            "requests per child (ThreadsPerChild)",
+            have.slots_per_process,
+            need.slots_per_process,
+        ),
+        (
+            "balancers",
+            have.balancers,
+            need.balancers.saturating_sub(SPARE_BALANCERS),
+        ),
+        (
+            "members",
+            have.members,
+            need.members.saturating_sub(SPARE_MEMBERS),
+        ),
     ];
     match rows.iter().find(|(_, have, need)| need > have) {
         None => Ok(()),
@@ -82,5 +105,8 @@ pub(super) fn check_room(have: Capacity, need: &Capacity) -> Result<(), String> 
 pub(super) fn was_running(earlier: &Reader) -> bool {
     let now_ms = clock::now().unix_ms();
     let is_dead = matches!(earlier.state(now_ms), Ok(Liveness::Dead));
-    is_dead && earlier.snapshot().is_ok_and(|snapshot| snapshot.global.state != Some(scoreboard::ServerState::Stopped))
+    is_dead
+        && earlier
+            .snapshot()
+            .is_ok_and(|snapshot| snapshot.global.state != Some(scoreboard::ServerState::Stopped))
 }

@@ -58,7 +58,11 @@ mod tests {
     #[test]
     fn load_averages_are_numbers_of_waiting_processes() {
         let load = load_average().expect("every kernel keeps them");
-        assert!(load.iter().all(|&average| (0.0..100_000.0).contains(&average)), "{load:?}");
+        assert!(
+            load.iter()
+                .all(|&average| (0.0..100_000.0).contains(&average)),
+            "{load:?}"
+        );
     }
 
     #[test]

@@ -14,5 +14,9 @@ pub fn replace(descriptor: BorrowedFd<'_>, new: &OwnedFd) -> io::Result<()> {
     // SAFETY: both numbers are open descriptors, because they are borrowed and owned here. dup3 leaves the number with its owner and only
     // changes which open file it names; the owner never relies on which one that is.
     let result = unsafe { libc::dup3(new.as_raw_fd(), descriptor.as_raw_fd(), libc::O_CLOEXEC) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@ use scoreboard::{ProcessView, SlotView, Snapshot, Status};
 use super::super::counts::{self, Counts, KEY};
 use super::super::fleet::{self, Group};
 use super::super::page::{Cell, Column, Page, Table, Tone};
-use super::super::units::{approximate, moment, number, ratio, size, size4, span};
+use super::super::units::{approximate, brief, moment, number, ratio, size, size4, span};
 use super::View;
 
 pub(super) fn render(view: &View<'_>, is_tableless: bool) -> String {
@@ -79,20 +79,20 @@ fn work(view: &View<'_>) -> Vec<(&'static str, String)> {
     let all = user + system + children_user + children_system;
     if all > 0.0 && uptime_s > 0 {
         let load = all / approximate(uptime_s) * 100.0;
-        cpu.push_str(&format!(" - {}% CPU load", number(load)));
+        cpu.push_str(&format!(" - {}% CPU load", brief(load)));
     }
     let mut rates = Vec::new();
     if uptime_s > 0 {
         rates.push(format!(
             "{} requests/sec",
-            number(ratio(totals.accesses, uptime_s))
+            brief(ratio(totals.accesses, uptime_s))
         ));
         rates.push(format!("{}/second", size(totals.bytes / uptime_s)));
     }
     if totals.accesses > 0 {
         rates.push(format!("{}/request", size(totals.bytes / totals.accesses)));
         let each = ratio(totals.duration_us, totals.accesses) / 1000.0;
-        rates.push(format!("{} ms/request", number(each)));
+        rates.push(format!("{} ms/request", brief(each)));
     }
     vec![
         ("Total accesses", totals.accesses.to_string()),
@@ -168,10 +168,11 @@ fn board(page: &mut Page, snapshot: &Snapshot) {
         if at > 0 {
             page.markup(", ");
         }
-        page.markup("<code>")
+        page.markup("<span><code>")
             .text(letter)
             .markup("</code> ")
-            .text(meaning);
+            .text(meaning)
+            .markup("</span>");
     }
     page.markup("</p>\n");
 }

@@ -21,14 +21,19 @@ pub(in crate::proxy) fn config(text: &str) -> &'static Config {
         after: Vec::new(),
         env: &|_| None,
     };
-    let text = format!("ServerName tine.test\n{text}");
+    let text = format!("Listen 127.0.0.1:80\nServerName tine.test\n{text}");
     let config = load_str(&text, &options).unwrap_or_else(|errors| panic!("{errors:#?}"));
     Box::leak(Box::new(config))
 }
 
 /// A board for a few members and one child.
 pub(in crate::proxy) fn board() -> &'static Board {
-    let capacity = Capacity { processes: 2, slots_per_process: 4, balancers: 8, members: 32 };
+    let capacity = Capacity {
+        processes: 2,
+        slots_per_process: 4,
+        balancers: 8,
+        members: 32,
+    };
     Box::leak(Box::new(Board::heap(&capacity).unwrap()))
 }
 
@@ -54,14 +59,21 @@ impl World {
     /// A server with this configuration whose log shows everything up to debug.
     pub(super) fn new(text: &str) -> Self {
         let (config, board) = (config(text), board());
-        let proxy = Proxy::compile(config, board, Methods::default(), SCHEMES).unwrap_or_else(|errors| panic!("{errors:#?}"));
+        let proxy = Proxy::compile(config, board, Methods::default(), SCHEMES)
+            .unwrap_or_else(|errors| panic!("{errors:#?}"));
         let proxy: &'static Proxy = Box::leak(Box::new(proxy));
         let handlers: Vec<&'static dyn Handler> = vec![proxy];
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("error_log");
         let sink = Arc::new(Sink::file(&log).unwrap());
         let sites = config.servers().enumerate().map(|(index, server)| {
-            let mut site = Site::compile(u32::try_from(index).unwrap(), server, "tine.test", &handlers).unwrap();
+            let mut site = Site::compile(
+                u32::try_from(index).unwrap(),
+                server,
+                "tine.test",
+                &handlers,
+            )
+            .unwrap();
             let mut levels = LevelMap::new();
             levels.set_default(Level::Debug);
             let log = ErrorLog::new(Arc::clone(&sink), levels.compile(), "main", Zone::fixed(0));
@@ -79,27 +91,61 @@ impl World {
             product: "tine/0.0.0".to_owned(),
         }));
         let process = board.claim_process(371, 0, 0).unwrap();
-        let me = Me { pid: 371, tid: None, process };
-        Self { env, proxy, me, log, _dir: dir, now_ms: 1_000_000 }
+        let me = Me {
+            pid: 371,
+            tid: None,
+            process,
+        };
+        Self {
+            env,
+            proxy,
+            me,
+            log,
+            _dir: dir,
+            now_ms: 1_000_000,
+        }
     }
 
     /// Locates a request: `GET /path` and fields.
     pub(super) fn ask(&self, line: &str, fields: &[(&str, &str)]) -> Result<Asked, u16> {
         let (method, target) = line.split_once(' ').unwrap();
-        let mut head = RequestHead { method: crate::http::Method::parse(method.as_bytes()).unwrap(), ..RequestHead::default() };
+        let mut head = RequestHead {
+            method: crate::http::Method::parse(method.as_bytes()).unwrap(),
+            ..RequestHead::default()
+        };
         head.target.assign(target.as_bytes(), false).unwrap();
         for (name, value) in fields {
             head.fields.push(name.as_bytes(), value.as_bytes());
         }
-        let peers = Peers { client: "192.0.2.7:4711".parse().unwrap(), local: "192.0.2.1:80".parse().unwrap() };
-        let mut asked = Asked { head, route: Route::default(), plan: Plan::default(), peers };
+        let peers = Peers {
+            client: "192.0.2.7:4711".parse().unwrap(),
+            local: "192.0.2.1:80".parse().unwrap(),
+        };
+        let mut asked = Asked {
+            head,
+            route: Route::default(),
+            plan: Plan::default(),
+            peers,
+        };
         let mut cache = DirCache::new();
-        locate(self.env, &self.me, &mut cache, &asked.peers, &asked.head, self.now_ms * 1000, &mut asked.route)
-            .map_err(|answer| answer.status.as_u16())?;
+        locate(
+            self.env,
+            &self.me,
+            &mut cache,
+            &asked.peers,
+            &asked.head,
+            self.now_ms * 1000,
+            &mut asked.route,
+        )
+        .map_err(|answer| answer.status.as_u16())?;
         Ok(asked)
     }
 
-    pub(super) fn with<R>(&self, asked: &mut Asked, act: impl FnOnce(&Ask<'_>, &mut Plan) -> R) -> R {
+    pub(super) fn with<R>(
+        &self,
+        asked: &mut Asked,
+        act: impl FnOnce(&Ask<'_>, &mut Plan) -> R,
+    ) -> R {
         let ask = Ask {
             env: self.env,
             me: &self.me,
@@ -126,7 +172,12 @@ impl World {
     }
 
     pub(super) fn finish(&self, asked: &mut Asked, status: u16) {
-        let outcome = Outcome { status: Status::from_u16(status), failure: None, bytes_sent: 10, bytes_received: 300 };
+        let outcome = Outcome {
+            status: Status::from_u16(status),
+            failure: None,
+            bytes_sent: 10,
+            bytes_received: 300,
+        };
         self.with(asked, |ask, plan| self.proxy.finish(ask, plan, &outcome));
     }
 
@@ -158,13 +209,21 @@ impl World {
     /// The exchanges under way at each member of the only balancer.
     pub(super) fn busy(&self) -> Vec<u64> {
         let balancer = self.proxy.balancers().next().unwrap();
-        balancer.members.iter().map(|member| self.env.board.busy(member.board_index)).collect()
+        balancer
+            .members
+            .iter()
+            .map(|member| self.env.board.busy(member.board_index))
+            .collect()
     }
 
     /// The state of each member.
     pub(super) fn states(&self) -> Vec<String> {
         let balancer = self.proxy.balancers().next().unwrap();
-        balancer.members.iter().map(|member| member.status_text().trim_end().to_owned()).collect()
+        balancer
+            .members
+            .iter()
+            .map(|member| member.status_text().trim_end().to_owned())
+            .collect()
     }
 
     /// Bytes booked at each member: sent, received, times elected.
@@ -172,7 +231,11 @@ impl World {
         let balancer = self.proxy.balancers().next().unwrap();
         let read = |member: &Member| {
             let score = member.score;
-            (score.transferred.load(Relaxed), score.read.load(Relaxed), score.elected.load(Relaxed))
+            (
+                score.transferred.load(Relaxed),
+                score.read.load(Relaxed),
+                score.elected.load(Relaxed),
+            )
         };
         balancer.members.iter().map(read).collect()
     }
@@ -180,6 +243,8 @@ impl World {
     /// The messages logged so far, without time and process.
     pub(super) fn log(&self) -> Vec<String> {
         let text = std::fs::read_to_string(&self.log).unwrap();
-        text.lines().map(|line| line.split_once("[pid 371] ").unwrap().1.to_owned()).collect()
+        text.lines()
+            .map(|line| line.split_once("[pid 371] ").unwrap().1.to_owned())
+            .collect()
     }
 }

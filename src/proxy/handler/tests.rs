@@ -1,1 +1,322 @@
+//! Requests from their line to a plan, through failures, to the books.
 
+use super::testing::World;
+use super::*;
+use crate::http::ContentSize;
+use crate::request::{Sent, Side};
+
+const CLUSTER: &str = "
+    <Proxy balancer://c>
+        BalancerMember http://a:8080 route=r1
+        BalancerMember http://b:8080/base route=r2
+        BalancerMember http://s:8080 status=+H
+    </Proxy>
+    ProxyPass /app balancer://c
+    ";
+
+fn refused() -> Failure {
+    let mut failure = Failure::new(Side::Backend, FailureKind::Connect, "Connection refused");
+    failure.os_error = Some(111);
+    failure
+}
+
+#[test]
+fn members_take_turns_and_their_books_are_kept() {
+    let world = World::new(CLUSTER);
+    let went: Vec<_> = (0..4).map(|_| world.serve("GET /app/x?q=1", &[("Host", "h")])).collect();
+    assert_eq!(
+        went,
+        [
+            "-> http://a:8080 /x?q=1",
+            "-> http://b:8080/base /base/x?q=1",
+            "-> http://a:8080 /x?q=1",
+            "-> http://b:8080/base /base/x?q=1",
+        ]
+    );
+    assert_eq!(world.busy(), [0, 0, 0]);
+    assert_eq!(world.books(), [(20, 600, 2), (20, 600, 2), (0, 0, 0)]);
+}
+
+#[test]
+fn a_failing_member_gives_way_to_the_next_then_the_standby_then_503() {
+    let world = World::new(CLUSTER);
+    let mut asked = world.ask("POST /app/x", &[("Host", "h")]).unwrap();
+    asked.head.content = ContentSize::Length(5);
+    assert_eq!(world.start(&mut asked), "-> http://a:8080 /x");
+    assert_eq!(world.busy(), [1, 0, 0]);
+    assert_eq!(world.fail(&mut asked, &refused()), "-> http://b:8080/base /base/x");
+    assert_eq!((world.busy(), asked.plan.attempt), (vec![0, 1, 0], 1));
+    assert_eq!(world.fail(&mut asked, &refused()), "-> http://s:8080 /x");
+    assert_eq!(world.fail(&mut asked, &refused()), "503");
+    assert_eq!(world.busy(), [0, 0, 0]);
+    assert_eq!(world.states(), ["Init Err", "Init Err", "Init Err Stby"]);
+    assert_eq!(asked.plan.vars.value("BALANCER_WORKER_NAME"), Some(&b"http://s:8080"[..]));
+    // With forcerecovery, which is the default, the next request tries them all again.
+    assert_eq!(world.serve("GET /app/y", &[]), "-> http://a:8080 /y");
+}
+
+#[test]
+fn without_forcerecovery_failed_members_rest_for_retry() {
+    let mut world = World::new(&format!("{CLUSTER}<Proxy balancer://c>\nProxySet forcerecovery=off\n</Proxy>"));
+    let mut asked = world.ask("GET /app/x", &[]).unwrap();
+    world.start(&mut asked);
+    for _ in 0..3 {
+        world.fail(&mut asked, &refused());
+    }
+    assert_eq!(world.serve("GET /app/x", &[]), "503");
+    let last = world.log().pop().unwrap();
+    assert_eq!(last, "proxy: BALANCER: (balancer://c). All workers are in error state");
+    world.now_ms += 60_001;
+    assert_eq!(world.serve("GET /app/x", &[]), "-> http://a:8080 /x");
+    assert_eq!(world.states()[0], "Init Ok");
+}
+
+#[test]
+fn maxattempts_limits_the_search() {
+    let world = World::new(&format!("{CLUSTER}<Proxy balancer://c>\nProxySet maxattempts=0\n</Proxy>"));
+    let mut asked = world.ask("GET /app/x", &[]).unwrap();
+    assert_eq!(world.start(&mut asked), "-> http://a:8080 /x");
+    assert_eq!(world.fail(&mut asked, &refused()), "503");
+    assert_eq!(world.states()[0], "Init Err");
+}
+
+#[test]
+fn a_member_that_ignores_errors_is_answered_for_and_not_left() {
+    let world = World::new(&CLUSTER.replace("route=r1", "route=r1 status=+I"));
+    let mut asked = world.ask("GET /app/x", &[]).unwrap();
+    world.start(&mut asked);
+    assert_eq!(world.fail(&mut asked, &refused()), "503");
+    assert_eq!(world.states()[0], "Init Ign Ok");
+}
+
+#[test]
+fn a_stale_connection_is_replaced_at_the_same_member() {
+    let world = World::new(CLUSTER);
+    let mut asked = world.ask("GET /app/x", &[]).unwrap();
+    world.start(&mut asked);
+    let mut closed = Failure::new(Side::Backend, FailureKind::Closed, "closed");
+    (closed.reused, closed.sent) = (true, Sent::Head);
+    assert_eq!(world.fail(&mut asked, &closed), "-> http://a:8080 /x");
+    assert!(asked.plan.is_fresh_only);
+    assert_eq!((world.busy(), world.states()[0].as_str()), (vec![1, 0, 0], "Init Ok"));
+    // The fresh one closes too: that is the backend's answer.
+    closed.reused = false;
+    assert_eq!(world.fail(&mut asked, &closed), "502");
+    assert_eq!(world.busy(), [0, 0, 0]);
+}
+
+#[test]
+fn sticky_sessions_come_back_and_variables_tell_where_they_went() {
+    let world = World::new(&format!("{CLUSTER}<Proxy balancer://c>\nProxySet stickysession=SID|sid\n</Proxy>"));
+    for _ in 0..3 {
+        assert_eq!(world.serve("GET /app/x", &[("Cookie", "SID=abc.r2")]), "-> http://b:8080/base /base/x");
+    }
+    assert_eq!(world.serve("GET /app/x?sid=abc.r1", &[("Cookie", "SID=abc.r2")]), "-> http://a:8080 /x?sid=abc.r1");
+    let mut asked = world.ask("GET /app/x", &[("Cookie", "SID=abc.r2")]).unwrap();
+    world.start(&mut asked);
+    world.finish(&mut asked, 200);
+    let vars: Vec<_> = asked
+        .plan
+        .vars
+        .iter()
+        .map(|(name, value)| format!("{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value)))
+        .collect();
+    assert_eq!(
+        vars,
+        [
+            "BALANCER_NAME=balancer://c",
+            "BALANCER_WORKER_NAME=http://b:8080/base",
+            "BALANCER_WORKER_ROUTE=r2",
+            "BALANCER_SESSION_STICKY=SID",
+            "BALANCER_SESSION_ROUTE=r2",
+        ]
+    );
+}
+
+#[test]
+fn failonstatus_puts_the_member_in_error_after_its_response() {
+    let world = World::new(&format!("{CLUSTER}<Proxy balancer://c>\nProxySet failonstatus=500,503\n</Proxy>"));
+    let mut asked = world.ask("GET /app/x", &[]).unwrap();
+    world.start(&mut asked);
+    world.finish(&mut asked, 503);
+    assert_eq!(world.states(), ["Init Err", "Init Ok", "Init Stby Ok"]);
+    let expected = "proxy: BALANCER: (balancer://c).  Forcing worker (http://a:8080) into error state due to status code 503 \
+                    matching 'failonstatus' balancer parameter";
+    assert!(world.log().contains(&expected.to_owned()), "{:#?}", world.log());
+}
+
+#[test]
+fn plain_workers_take_the_requests_below_their_path() {
+    let world = World::new(
+        "ProxyPass /x/b http://h/a/b timeout=7\n\
+         ProxyPass /x http://h/a\n\
+         ProxyPass /https https://h/\n\
+         ProxyPass /unix unix:/run/app.sock|http://app/u\n\
+         ProxyPassMatch ^/m(/.*)$ http://m:81$1\n\
+         ProxyTimeout 9",
+    );
+    assert_eq!(world.serve("GET /x/b/c", &[]), "-> http://h/a/b /a/b/c");
+    assert_eq!(world.serve("GET /x/c%20d?e", &[]), "-> http://h/a /a/c%20d?e");
+    assert_eq!(world.serve("GET /unix/y", &[]), "-> unix:/run/app.sock|http://app/u /u/y");
+    assert!(world.serve("GET /m/y", &[]).ends_with(" /y"));
+    assert_eq!(world.serve("GET /none", &[]), "404");
+    let mut asked = world.ask("GET /x/b", &[("Host", "front")]).unwrap();
+    world.start(&mut asked);
+    assert_eq!(asked.plan.io_timeout, Duration::from_secs(7));
+    assert_eq!(asked.plan.head.fields.get(FieldId::Host), Some(&b"h"[..]));
+    // Plain workers ignore errors: they are tried again at once.
+    assert_eq!(world.fail(&mut asked, &refused()), "503");
+    assert_eq!(world.serve("GET /x/b", &[]), "-> http://h/a/b /a/b");
+    let mut asked = world.ask("GET /x/c", &[]).unwrap();
+    world.start(&mut asked);
+    assert_eq!(asked.plan.io_timeout, Duration::from_secs(9));
+    world.finish(&mut asked, 200);
+}
+
+#[test]
+fn the_worker_with_the_longest_path_takes_the_request_whatever_rule_matched() {
+    let world = World::new("ProxyPass /deep http://h/a/b\nProxyPass /x http://h/a");
+    assert_eq!(world.serve("GET /x/b/c", &[]), "-> http://h/a/b /a/b/c");
+    assert_eq!(world.serve("GET /x/c", &[]), "-> http://h/a /a/c");
+}
+
+#[test]
+fn a_scheme_that_nobody_speaks_loads_and_is_answered_with_500() {
+    let world = World::new(
+        "ProxyPass /f fcgi://php:9000/\n<Proxy balancer://j>\nBalancerMember ajp://t:8009\n</Proxy>\nProxyPass /j balancer://j",
+    );
+    assert_eq!(world.serve("GET /f/x", &[]), "500");
+    assert_eq!(world.serve("GET /j/x", &[]), "500");
+    assert_eq!(world.busy(), [0]);
+    let log = world.log();
+    let line = log.iter().find(|line| line.contains("/f/x")).unwrap();
+    assert!(
+        line.contains("AH01144: No protocol handler was valid for the URL /f/x (scheme 'fcgi')."),
+        "{line}"
+    );
+}
+
+#[test]
+fn max_forwards_ends_loops() {
+    let world = World::new("ProxyPass /x http://h/");
+    assert_eq!(world.serve("GET /x/y", &[("Max-Forwards", "0")]), "400");
+    assert_eq!(world.serve("GET /x/y", &[("Max-Forwards", "x")]), "400");
+    assert_eq!(world.serve("GET /x/y", &[("Max-Forwards", "1")]), "-> http://h/ //y");
+}
+
+#[test]
+fn responses_are_led_back_and_errors_overridden() {
+    let world = World::new(&format!(
+        "{CLUSTER}ProxyVia On\nProxyPassReverse /app balancer://c\n<Location /app/own>\nProxyErrorOverride On 404 401\n</Location>"
+    ));
+    let rewritten = |line: &str, status: u16, fields: &[(&str, &str)]| {
+        let mut asked = world.ask(line, &[("Host", "front:8080")]).unwrap();
+        world.start(&mut asked);
+        let mut head = ResponseHead { status: Status::from_u16(status).unwrap(), ..ResponseHead::default() };
+        for (name, value) in fields {
+            head.fields.push(name.as_bytes(), value.as_bytes());
+        }
+        let answer = world.with(&mut asked, |ask, plan| world.proxy.rewrite(ask, plan, &mut head));
+        world.finish(&mut asked, status);
+        (answer, head)
+    };
+    let (answer, head) = rewritten("GET /app/x", 302, &[("Location", "http://b:8080/base/y")]);
+    assert!(answer.is_none());
+    assert_eq!(head.fields.get(FieldId::Location), Some(&b"http://front:8080/app/y"[..]));
+    assert_eq!(head.fields.get(FieldId::Via), Some(&b"1.1 tine.test:8080"[..]));
+    let (answer, _) = rewritten("GET /app/own", 401, &[("WWW-Authenticate", "Basic realm=x")]);
+    let answer = answer.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.close, answer.is_built_in), (401, false, true));
+    assert_eq!(answer.fields.get(FieldId::WwwAuthenticate), Some(&b"Basic realm=x"[..]));
+    assert!(rewritten("GET /app/own", 500, &[]).0.is_none());
+    assert!(rewritten("GET /app/x", 404, &[]).0.is_none());
+}
+
+#[test]
+fn virtual_hosts_share_what_they_inherit_and_keep_what_they_change() {
+    let world = World::new(&format!(
+        "{CLUSTER}
+         <VirtualHost *:80>\nServerName same\n</VirtualHost>
+         <VirtualHost *:80>\nServerName changed\n<Proxy balancer://c>\nProxySet lbmethod=bybusyness\n</Proxy>\n</VirtualHost>
+         <VirtualHost *:80>\nServerName own\nProxyPass /own http://own/\n</VirtualHost>"
+    ));
+    assert_eq!(world.proxy.balancers().count(), 2);
+    assert_eq!(world.serve("GET /app/x", &[("Host", "same")]), "-> http://a:8080 /x");
+    assert_eq!(world.serve("GET /app/x", &[("Host", "own")]), "-> http://b:8080/base /base/x");
+    assert_eq!(world.serve("GET /app/x", &[("Host", "changed")]), "-> http://a:8080 /x");
+    assert_eq!(world.serve("GET /own/x", &[("Host", "own")]), "-> http://own/ //x");
+    assert_eq!(world.serve("GET /own/x", &[("Host", "same")]), "404");
+}
+
+#[test]
+fn a_balanced_request_is_traced_as_in_2_2() {
+    let world = World::new(CLUSTER);
+    let mut asked = world.ask("GET /app/x?q", &[("Host", "h")]).unwrap();
+    world.start(&mut asked);
+    let address = "10.0.0.1:8080".parse().unwrap();
+    for milestone in [
+        Milestone::Acquired,
+        Milestone::SocketCreated(address),
+        Milestone::Connected(address),
+        Milestone::HeadSent(true),
+        Milestone::BodySent,
+        Milestone::Released,
+    ] {
+        world.with(&mut asked, |ask, plan| world.proxy.milestone(ask, plan, milestone));
+    }
+    world.finish(&mut asked, 200);
+    let expected = "\
+mod_proxy_balancer.c(46): proxy: BALANCER: canonicalising URL //c/x
+mod_proxy_balancer.c(1012): proxy: Entering byrequests for BALANCER (balancer://c)
+mod_proxy_balancer.c(1055): proxy: byrequests selected worker \"http://a:8080\" : busy 0 : lbstatus -100
+mod_proxy_balancer.c(581): proxy: BALANCER (balancer://c) worker (http://a:8080) rewritten to http://a:8080/x?q
+mod_proxy.c(1020): Running scheme balancer handler (attempt 0)
+mod_proxy_http.c(1973): proxy: HTTP: serving URL http://a:8080/x?q
+proxy_util.c(2011): proxy: HTTP: has acquired connection for (a)
+proxy_util.c(2067): proxy: connecting http://a:8080/x?q to a:8080
+proxy_util.c(2193): proxy: connected /x?q to a:8080
+proxy_util.c(2444): proxy: HTTP: fam 2 socket created to connect to a
+proxy_util.c(2576): proxy: HTTP: connection complete to 10.0.0.1:8080 (a)
+mod_proxy_http.c(1743): proxy: start body send
+mod_proxy_http.c(1847): proxy: end body send
+proxy_util.c(2029): proxy: HTTP: has released connection for (a)
+mod_proxy_balancer.c(622): proxy_balancer_post_request for (balancer://c)";
+    assert_eq!(world.log().join("\n"), expected);
+}
+
+#[test]
+fn a_plain_request_and_a_failing_one_are_traced_as_in_2_2() {
+    let world = World::new("ProxyPass /p http://img/dir");
+    let mut asked = world.ask("GET /p/x", &[("Host", "h")]).unwrap();
+    world.start(&mut asked);
+    world.finish(&mut asked, 200);
+    let expected = "\
+proxy: HTTP: canonicalising URL //img/dir/x
+[client 192.0.2.7:4711] proxy: http: found worker http://img/dir for http://img/dir/x
+mod_proxy.c(1020): Running scheme http handler (attempt 0)
+mod_proxy_http.c(1973): proxy: HTTP: serving URL http://img/dir/x";
+    assert_eq!(world.log().join("\n"), expected);
+
+    let world = World::new(CLUSTER);
+    let mut asked = world.ask("GET /app/x", &[]).unwrap();
+    world.start(&mut asked);
+    let before = world.log().len();
+    let address = "10.0.0.1:8080".parse().unwrap();
+    world.with(&mut asked, |ask, plan| {
+        world.proxy.milestone(ask, plan, Milestone::Refused(address, Some(111)));
+    });
+    world.fail(&mut asked, &refused());
+    world.finish(&mut asked, 200);
+    let log = world.log();
+    assert_eq!(
+        log[before..before + 6],
+        [
+            "(111)Connection refused: proxy: HTTP: attempt to connect to 10.0.0.1:8080 (a) failed",
+            "ap_proxy_connect_backend disabling worker for (a)",
+            "[client 192.0.2.7:4711] TN0342: member http://a:8080 failed; trying another one (1 of 2)",
+            "proxy_util.c(1949): proxy: BALANCER: retrying the worker for (a)",
+            "mod_proxy_balancer.c(1012): proxy: Entering byrequests for BALANCER (balancer://c)",
+            "proxy_util.c(1949): proxy: BALANCER: retrying the worker for (a)",
+        ]
+    );
+}

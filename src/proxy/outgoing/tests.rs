@@ -62,13 +62,21 @@ impl Case {
     fn fields(&self) -> String {
         let head = self.sent().unwrap();
         let line = |(_, name, value): (FieldId, &[u8], &[u8])| {
-            format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+            format!(
+                "{}: {}",
+                String::from_utf8_lossy(name),
+                String::from_utf8_lossy(value)
+            )
         };
         head.fields.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     fn field(&self, id: FieldId) -> Option<String> {
-        self.sent().unwrap().fields.get(id).map(|value| String::from_utf8_lossy(value).into_owned())
+        self.sent()
+            .unwrap()
+            .fields
+            .get(id)
+            .map(|value| String::from_utf8_lossy(value).into_owned())
     }
 }
 
@@ -110,11 +118,18 @@ fn a_whole_head_looks_as_httpds_does() {
 fn proxypreservehost_passes_the_clients_host_on() {
     let preserve = |case: &mut Case| case.dir.preserve_host = on(true);
     let host = |case: Case| case.with(preserve).field(FieldId::Host);
-    assert_eq!(host(Case::new(&[("Host", "h:99")])).as_deref(), Some("h:99"));
+    assert_eq!(
+        host(Case::new(&[("Host", "h:99")])).as_deref(),
+        Some("h:99")
+    );
     assert_eq!(host(Case::new(&[("Host", "")])).as_deref(), Some(""));
     assert_eq!(host(Case::new(&[])).as_deref(), Some("tine.test"));
-    let absolute = Case::new(&[("Host", "h")])
-        .with(|case| case.head.target.assign(b"http://real:8080/x", false).unwrap());
+    let absolute = Case::new(&[("Host", "h")]).with(|case| {
+        case.head
+            .target
+            .assign(b"http://real:8080/x", false)
+            .unwrap()
+    });
     assert_eq!(host(absolute).as_deref(), Some("real:8080"));
 }
 
@@ -127,7 +142,8 @@ fn proxyvia_adds_or_blocks() {
         (Via::Block, None),
     ];
     for (via, expected) in rows {
-        let case = Case::new(&[("Host", "h"), ("Via", "1.0 fred")]).with(|case| case.proxy.via = on(via));
+        let case =
+            Case::new(&[("Host", "h"), ("Via", "1.0 fred")]).with(|case| case.proxy.via = on(via));
         assert_eq!(case.field(FieldId::Via).as_deref(), expected, "{via:?}");
     }
 }
@@ -136,7 +152,10 @@ fn proxyvia_adds_or_blocks() {
 fn proxyaddheaders_off_leaves_the_forwarded_fields_alone() {
     let case = Case::new(&[("Host", "h"), ("X-Forwarded-For", "spoofed")])
         .with(|case| case.dir.add_headers = on(false));
-    assert_eq!(case.fields(), "Host: www1.example.com:8080\nX-Forwarded-For: spoofed");
+    assert_eq!(
+        case.fields(),
+        "Host: www1.example.com:8080\nX-Forwarded-For: spoofed"
+    );
 }
 
 #[test]
@@ -144,11 +163,17 @@ fn clients_are_named_by_address_alone() {
     let rows = [
         ("192.0.2.7:4711", "192.0.2.7"),
         ("[::ffff:192.0.2.7]:4711", "192.0.2.7"),
-        ("[2001:db8:1111:2222:3333:4444:5555:6666]:1", "2001:db8:1111:2222:3333:4444:5555:6666"),
+        (
+            "[2001:db8:1111:2222:3333:4444:5555:6666]:1",
+            "2001:db8:1111:2222:3333:4444:5555:6666",
+        ),
     ];
     for (from, expected) in rows {
         let case = Case::new(&[]).with(|case| case.from = from);
-        assert_eq!(case.field(FieldId::XForwardedFor).as_deref(), Some(expected));
+        assert_eq!(
+            case.field(FieldId::XForwardedFor).as_deref(),
+            Some(expected)
+        );
         assert_eq!(case.field(FieldId::XForwardedHost), None);
     }
 }
@@ -169,23 +194,38 @@ fn max_forwards_counts_down_and_ends() {
         (None, Some("99999999999999999999"), Ok(Some("4294967294"))),
     ];
     for (configured, sent, expected) in rows {
-        let case = Case::new(&sent.map(|value| ("Max-Forwards", value)).into_iter().collect::<Vec<_>>())
-            .with(|case| case.proxy.max_forwards = configured.map(on).unwrap_or_default());
+        let case = Case::new(
+            &sent
+                .map(|value| ("Max-Forwards", value))
+                .into_iter()
+                .collect::<Vec<_>>(),
+        )
+        .with(|case| case.proxy.max_forwards = configured.map(on).unwrap_or_default());
         let found = case.sent().map(|head| {
-            head.fields.get(FieldId::MaxForwards).map(|value| String::from_utf8_lossy(value).into_owned())
+            head.fields
+                .get(FieldId::MaxForwards)
+                .map(|value| String::from_utf8_lossy(value).into_owned())
         });
-        assert_eq!(found, expected.map(|value| value.map(str::to_owned)), "{configured:?} {sent:?}");
+        assert_eq!(
+            found,
+            expected.map(|value| value.map(str::to_owned)),
+            "{configured:?} {sent:?}"
+        );
     }
 }
 
 #[test]
 fn an_expectation_goes_end_to_end_unless_proxy100continue_is_off() {
     let expecting = || {
-        Case::new(&[("Host", "h"), ("Expect", "100-continue")]).with(|case| case.head.expects_continue = true)
+        Case::new(&[("Host", "h"), ("Expect", "100-continue")])
+            .with(|case| case.head.expects_continue = true)
     };
     let head = expecting().sent().unwrap();
     assert!(head.expects_continue && head.fields.has(FieldId::Expect));
-    let head = expecting().with(|case| case.dir.forward_100_continue = on(false)).sent().unwrap();
+    let head = expecting()
+        .with(|case| case.dir.forward_100_continue = on(false))
+        .sent()
+        .unwrap();
     assert!(!head.expects_continue && !head.fields.has(FieldId::Expect));
     // Without an expectation of 100 there is nothing to forward.
     let head = Case::new(&[("Expect", "something")]).sent().unwrap();
@@ -194,14 +234,24 @@ fn an_expectation_goes_end_to_end_unless_proxy100continue_is_off() {
 
 #[test]
 fn content_is_announced_as_the_client_did_and_both_lengths_end_the_connection() {
-    let case = Case::new(&[("Content-Length", "5")]).with(|case| case.head.content = ContentSize::Length(5));
+    let case = Case::new(&[("Content-Length", "5")])
+        .with(|case| case.head.content = ContentSize::Length(5));
     let head = case.sent().unwrap();
-    assert_eq!((head.content, head.keep_alive), (ContentSize::Length(5), true));
+    assert_eq!(
+        (head.content, head.keep_alive),
+        (ContentSize::Length(5), true)
+    );
     let case = Case::new(&[("Content-Length", "5"), ("Transfer-Encoding", "chunked")])
         .with(|case| case.head.content = ContentSize::Unknown);
     let head = case.sent().unwrap();
-    assert_eq!((head.content, head.keep_alive), (ContentSize::Unknown, false));
-    let head = Case::new(&[]).with(|case| case.may_reuse = false).sent().unwrap();
+    assert_eq!(
+        (head.content, head.keep_alive),
+        (ContentSize::Unknown, false)
+    );
+    let head = Case::new(&[])
+        .with(|case| case.may_reuse = false)
+        .sent()
+        .unwrap();
     assert!(!head.keep_alive);
 }
 
@@ -223,7 +273,15 @@ fn targets_are_the_members_path_the_requests_path_and_the_query() {
     for (base, path, form, query, expected) in rows {
         let mut head = RequestHead::default();
         let query = query.map(str::as_bytes);
-        write_target(&mut head, base.as_bytes(), path.as_bytes(), form, query, false).unwrap();
+        write_target(
+            &mut head,
+            base.as_bytes(),
+            path.as_bytes(),
+            form,
+            query,
+            false,
+        )
+        .unwrap();
         assert_eq!(String::from_utf8_lossy(head.target.raw()), expected);
     }
     for path in ["/a b", "/a\r\nb", "/a\x7f"] {

@@ -4,11 +4,20 @@ use super::*;
 use crate::config::Place;
 
 fn reverse(path: &str, url: &str) -> ProxyPassReverse {
-    ProxyPassReverse { path: path.into(), url: url.into(), interpolate: false, place: Place::new("t", 1) }
+    ProxyPassReverse {
+        path: path.into(),
+        url: url.into(),
+        interpolate: false,
+        place: Place::new("t", 1),
+    }
 }
 
 fn cookie(internal: &str, public: &str) -> CookieMap {
-    CookieMap { internal: internal.into(), public: public.into(), interpolate: false }
+    CookieMap {
+        internal: internal.into(),
+        public: public.into(),
+        interpolate: false,
+    }
 }
 
 fn rewritten(dir: &DirConfig, fields: &[(&str, &str)]) -> Vec<String> {
@@ -16,21 +25,34 @@ fn rewritten(dir: &DirConfig, fields: &[(&str, &str)]) -> Vec<String> {
         "c" => vec!["http://a:8081", "http://b/app/"],
         _ => Vec::new(),
     };
-    let mirror = Mirror { dir, members: &members, origin: &|| "http://h:99".to_owned() };
+    let mirror = Mirror {
+        dir,
+        members: &members,
+        origin: &|| "http://h:99".to_owned(),
+    };
     let mut head = Fields::new();
     for (name, value) in fields {
         head.push(name.as_bytes(), value.as_bytes());
     }
     mirror.rewrite(&mut head);
     let line = |(_, name, value): (FieldId, &[u8], &[u8])| {
-        format!("{}: {}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
+        format!(
+            "{}: {}",
+            String::from_utf8_lossy(name),
+            String::from_utf8_lossy(value)
+        )
     };
     head.iter().map(line).collect()
 }
 
 fn located(reverses: &[ProxyPassReverse], location: &str) -> String {
-    let dir = DirConfig { reverses: reverses.to_vec(), ..DirConfig::default() };
-    let [line] = rewritten(&dir, &[("Location", location)]).try_into().unwrap();
+    let dir = DirConfig {
+        reverses: reverses.to_vec(),
+        ..DirConfig::default()
+    };
+    let [line] = rewritten(&dir, &[("Location", location)])
+        .try_into()
+        .unwrap();
     line.strip_prefix("Location: ").unwrap().to_owned()
 }
 
@@ -58,13 +80,20 @@ fn locations_that_lead_to_the_backend_lead_here() {
         (&[], "http://back/y", "http://back/y"),
     ];
     for (entries, location, expected) in table {
-        assert_eq!(located(entries, location), expected, "{entries:?} {location}");
+        assert_eq!(
+            located(entries, location),
+            expected,
+            "{entries:?} {location}"
+        );
     }
 }
 
 #[test]
 fn the_first_entry_that_matches_wins() {
-    let entries = [reverse("/one", "http://back/"), reverse("/two", "http://back/x")];
+    let entries = [
+        reverse("/one", "http://back/"),
+        reverse("/two", "http://back/x"),
+    ];
     assert_eq!(located(&entries, "http://back/x"), "http://h:99/onex");
 }
 
@@ -84,20 +113,37 @@ fn balancer_urls_match_any_member() {
         (&part, "http://b/app/y/k", "http://h:99/d/k"),
         (&bare, "http://a:8081/q", "http://h:99/q"),
         (&bare, "http://b/app/q", "http://h:99/q"),
-        (&[reverse("/", "balancer://unknown/")], "http://a:8081/q", "http://a:8081/q"),
+        (
+            &[reverse("/", "balancer://unknown/")],
+            "http://a:8081/q",
+            "http://a:8081/q",
+        ),
     ];
     for (entries, location, expected) in table {
-        assert_eq!(located(entries, location), expected, "{entries:?} {location}");
+        assert_eq!(
+            located(entries, location),
+            expected,
+            "{entries:?} {location}"
+        );
     }
 }
 
 #[test]
 fn all_four_fields_are_mapped_and_no_other() {
-    let dir = DirConfig { reverses: vec![reverse("/p", "http://back/p")], ..DirConfig::default() };
+    let dir = DirConfig {
+        reverses: vec![reverse("/p", "http://back/p")],
+        ..DirConfig::default()
+    };
     for name in ["Location", "Content-Location", "URI", "Destination"] {
-        assert_eq!(rewritten(&dir, &[(name, "http://back/p/z")]), [format!("{name}: http://h:99/p/z")]);
+        assert_eq!(
+            rewritten(&dir, &[(name, "http://back/p/z")]),
+            [format!("{name}: http://h:99/p/z")]
+        );
     }
-    assert_eq!(rewritten(&dir, &[("Refresh", "0; url=http://back/p")]), ["Refresh: 0; url=http://back/p"]);
+    assert_eq!(
+        rewritten(&dir, &[("Refresh", "0; url=http://back/p")]),
+        ["Refresh: 0; url=http://back/p"]
+    );
 }
 
 #[test]
@@ -116,12 +162,21 @@ fn cookies_get_the_public_domain_and_path() {
         ("path=/p/; a=b", "path=/public/; a=b"),
         ("a=b;path=/P/", "a=b;path=/P/"),
         ("a=b; path = /p/", "a=b; path = /p/"),
-        ("a=b; path=/p/;Domain=backend.example.com.evil", "a=b; path=/public/;Domain=public.example.com"),
+        (
+            "a=b; path=/p/;Domain=backend.example.com.evil",
+            "a=b; path=/public/;Domain=public.example.com",
+        ),
         ("a=\"path=/p/\"; Secure", "a=\"path=/p/\"; Secure"),
-        ("a=b; Domain=other.example.com", "a=b; Domain=other.example.com"),
+        (
+            "a=b; Domain=other.example.com",
+            "a=b; Domain=other.example.com",
+        ),
     ];
     for (value, expected) in table {
-        assert_eq!(rewritten(&dir, &[("Set-Cookie", value)]), [format!("Set-Cookie: {expected}")]);
+        assert_eq!(
+            rewritten(&dir, &[("Set-Cookie", value)]),
+            [format!("Set-Cookie: {expected}")]
+        );
     }
 }
 

@@ -52,7 +52,10 @@ pub static SCHEMES: &[&dyn Scheme] = &[&Http];
 /// The scheme that takes URLs with this one.
 #[must_use]
 pub fn find(schemes: &[&'static dyn Scheme], name: &str) -> Option<&'static dyn Scheme> {
-    schemes.iter().find(|scheme| scheme.names().contains(&name)).copied()
+    schemes
+        .iter()
+        .find(|scheme| scheme.names().contains(&name))
+        .copied()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What children say when they take up their workers: reference §12.6, line by line.
 
 use super::*;
+use crate::balancer::Methods;
 use crate::proxy::handler::testing::{board, config};
 use crate::proxy::{Proxy, SCHEMES};
-use crate::balancer::Methods;
 
 /// Children of one server, with what each says.
 struct Run {
@@ -20,7 +20,9 @@ impl Run {
 
     fn child(&self, pid: u32, threads: u32) -> Vec<String> {
         let mut lines = Vec::new();
-        tell_init(self.config, self.board, pid, threads, &mut |trace| lines.push(trace.to_string()));
+        tell_init(self.config, self.board, pid, threads, &mut |trace| {
+            lines.push(trace.to_string())
+        });
         lines
     }
 }
@@ -100,7 +102,10 @@ fn plain_workers_and_members_are_numbered_in_the_order_of_the_configuration() {
          ProxyPass /c balancer://c\nProxyPass /i http://img/",
     )
     .child(1, 1);
-    let grabbed: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("proxy: grabbed scoreboard slot ")).collect();
+    let grabbed: Vec<_> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("proxy: grabbed scoreboard slot "))
+        .collect();
     assert_eq!(
         grabbed,
         [
@@ -116,15 +121,25 @@ fn plain_workers_and_members_are_numbered_in_the_order_of_the_configuration() {
 
 #[test]
 fn virtual_hosts_find_the_main_servers_workers_or_have_copies() {
-    let base = "ProxyPass /i http://img/\n<Proxy balancer://c>\nBalancerMember http://a\n</Proxy>\n";
+    let base =
+        "ProxyPass /i http://img/\n<Proxy balancer://c>\nBalancerMember http://a\n</Proxy>\n";
     let plain = format!("{base}<VirtualHost *:80>\nServerName v\n</VirtualHost>");
-    let own = format!("{base}<VirtualHost *:80>\nServerName v\nProxyPass /own http://own/\n</VirtualHost>");
+    let own = format!(
+        "{base}<VirtualHost *:80>\nServerName v\nProxyPass /own http://own/\n</VirtualHost>"
+    );
     let shown = |text: &str| {
         Run::new(text)
             .child(1, 1)
             .iter()
-            .map(|line| line.trim_start_matches("proxy: ").replace(" in child 1", "").replace("initialized single connection worker", "single"))
-            .map(|line| line.replace("grabbed scoreboard slot", "grabbed").replace(" for worker", ""))
+            .map(|line| {
+                line.trim_start_matches("proxy: ")
+                    .replace(" in child 1", "")
+                    .replace("initialized single connection worker", "single")
+            })
+            .map(|line| {
+                line.replace("grabbed scoreboard slot", "grabbed")
+                    .replace(" for worker", "")
+            })
             .collect::<Vec<_>>()
     };
     assert_eq!(
