@@ -39,7 +39,10 @@ pub fn run_with(words: impl Iterator<Item = OsString>, extensions: Extensions) -
         Ok(invocation) => perform(invocation, extensions),
         Err(bad) => {
             let usage = switches::USAGE;
-            complain(&format!("tine: {bad}\n{usage}hint: `tine --help` explains every option\n"), None);
+            complain(
+                &format!("tine: {bad}\n{usage}hint: `tine --help` explains every option\n"),
+                None,
+            );
             FAILED
         }
     }
@@ -104,7 +107,10 @@ fn dumped(config: &Config, dump: Dump) -> String {
 
 /// The MPM that the configuration chooses; the usual one when it cannot be read, which `-V` is no place to complain about.
 fn mpm_of(options: &Options<'_>) -> Mpm {
-    config::load(options).map_or_else(|_| Mpm::default(), |config| config.mpm.mpm.or(Mpm::default()))
+    config::load(options).map_or_else(
+        |_| Mpm::default(),
+        |config| config.mpm.mpm.or(Mpm::default()),
+    )
 }
 
 /// `-k`: find the server by its configuration, and tell it.
@@ -145,7 +151,9 @@ fn configuration_for(
 ) -> Result<Config, String> {
     let options = &invocation.options;
     match action {
-        Action::Restart | Action::Graceful => server::check(options, extensions).map(|(config, _)| config),
+        Action::Restart | Action::Graceful => {
+            server::check(options, extensions).map(|(config, _)| config)
+        }
         Action::Start | Action::Stop | Action::GracefulStop => {
             config::load(options).map_err(|errors| config::render(&errors))
         }
@@ -263,7 +271,8 @@ pub(crate) fn complain(text: &str, startup_log: Option<&Path>) {
     }
     let logged = startup_log.is_some_and(|path| {
         let file = File::options().append(true).create(true).open(path);
-        file.and_then(|mut file| file.write_all(text.as_bytes())).is_ok()
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .is_ok()
     });
     if !logged {
         // With standard error gone there is nobody left to tell.
@@ -324,7 +333,10 @@ mod tests {
         let line = format!("-M -f {file} -E {}", log.display());
         assert_eq!(run_line(&line), 1);
         let said = std::fs::read_to_string(&log).expect("written");
-        assert!(said.starts_with("AH00526: Syntax error on line 1 of "), "{said}");
+        assert!(
+            said.starts_with("AH00526: Syntax error on line 1 of "),
+            "{said}"
+        );
         assert!(said.contains("Invalid command 'Lisden'"), "{said}");
         assert!(said.ends_with('\n') && !said.ends_with("\n\n"), "{said}");
     }

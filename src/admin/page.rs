@@ -160,8 +160,8 @@ pub struct Column {
     pub name: &'static str,
     /// What it means, for the key; empty when the header says it.
     pub meaning: &'static str,
-    /// Whether it holds numbers, which are set flush right.
-    pub is_number: bool,
+    /// How its cells are set.
+    pub kind: Kind,
 }
 
 impl Column {
@@ -171,7 +171,7 @@ impl Column {
         Self {
             name,
             meaning,
-            is_number: false,
+            kind: Kind::Words,
         }
     }
 
@@ -181,13 +181,38 @@ impl Column {
         Self {
             name,
             meaning,
-            is_number: true,
+            kind: Kind::Numbers,
+        }
+    }
+
+    /// A column of texts that may be long.
+    #[must_use]
+    pub const fn texts(name: &'static str, meaning: &'static str) -> Self {
+        Self {
+            name,
+            meaning,
+            kind: Kind::Texts,
         }
     }
 
     const fn class(&self) -> &'static str {
-        if self.is_number { " class=\"n\"" } else { "" }
+        match self.kind {
+            Kind::Words => "",
+            Kind::Numbers => " class=\"n\"",
+            Kind::Texts => " class=\"l\"",
+        }
     }
+}
+
+/// How the cells of a column are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Flush left, in one line.
+    Words,
+    /// Flush right, in one line.
+    Numbers,
+    /// Flush left, in several lines where one does not fit.
+    Texts,
 }
 
 /// One cell.
@@ -267,12 +292,12 @@ dl{margin:.75rem 0}
 dl div{display:flex;flex-wrap:wrap;gap:0 .5rem}
 dt{color:var(--dim);min-width:16.5rem}
 dd{margin:0;overflow-wrap:anywhere}
-pre{display:inline-block;margin:.5rem 0;padding:.6rem .8rem;max-width:100%;overflow-x:auto;font:.9375rem/1.35 ui-monospace,monospace;letter-spacing:.06em;background:var(--soft);border:1px solid var(--line);border-radius:6px}
+pre{display:inline-block;margin:.5rem 0;padding:.6rem .8rem;max-width:100%;max-height:36rem;overflow:auto;font:.9375rem/1.35 ui-monospace,monospace;letter-spacing:.06em;background:var(--soft);border:1px solid var(--line);border-radius:6px}
 .wide{overflow-x:auto;margin:.75rem 0}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:0 0 .35rem}
 th,td{padding:.25rem .5rem;text-align:left;vertical-align:top;white-space:nowrap;border-bottom:1px solid var(--line)}
-tbody td:last-child{white-space:normal;overflow-wrap:break-word}
+.l{white-space:normal;overflow-wrap:anywhere;min-width:12rem}
 thead th{background:var(--soft);color:var(--dim);font-weight:600;vertical-align:bottom}
 tbody th,tfoot th{font-weight:500}
 tfoot th,tfoot td{font-weight:600;border-top:2px solid var(--line)}

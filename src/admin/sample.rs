@@ -119,9 +119,7 @@ fn begin(board: &Board, shape: ShapeKind) {
 
 fn child(board: &Board, pid: u32, generation: u32) {
     let start_ms = START_MS + 3_600_000 * u64::from(generation) + 5_000;
-    let process = board
-        .claim_process(pid, generation, start_ms)
-        .expect("the sample fits");
+    let process = board.claim_process(pid, generation, start_ms).expect(FITS);
     let score = board.process(process);
     score.set_state(ProcessState::Ready);
     score.threads.store(1, Relaxed);
@@ -204,40 +202,28 @@ fn fleet(board: &Board) {
         status: StatusBits::DRAIN,
         ..member.clone()
     };
-    let balancers: [(&str, &BalancerInit<'_>, &[(&str, &MemberInit<'_>)]); 2] = [
-        (
-            "balancer://app",
-            &app,
-            &[
-                ("http://app1.example.com:8080", &heavy),
-                ("http://app2.example.com:8080", &broken),
-                ("http://operator:secret@app3.example.com:8080", &reserve),
-            ],
-        ),
-        (
-            "balancer://shop",
-            &shop,
-            &[
-                ("ajp://shop1.example.com", &sticky),
-                ("ajp://shop2.example.com", &drained),
-            ],
-        ),
-    ];
-    for (name, init, members) in balancers {
-        let balancer = board
-            .register_balancer(name, "main")
-            .expect("the sample fits");
+    let add = |name: &str, init: &BalancerInit<'_>, members: &[(&str, &MemberInit<'_>)]| {
+        let balancer = board.register_balancer(name, "main").expect(FITS);
         board.configure_balancer(balancer, init);
         for (url, init) in members {
-            let (index, _) = board
-                .register_member(balancer, url, init)
-                .expect("the sample fits");
+            let (index, _) = board.register_member(balancer, url, init).expect(FITS);
             board.member(index).set_status(StatusBits::INIT);
         }
-    }
+    };
+    let members = [
+        ("http://app1.example.com:8080", &heavy),
+        ("http://app2.example.com:8080", &broken),
+        ("http://operator:secret@app3.example.com:8080", &reserve),
+    ];
+    add("balancer://app", &app, &members);
+    let members = [
+        ("ajp://shop1.example.com", &sticky),
+        ("ajp://shop2.example.com", &drained),
+    ];
+    add("balancer://shop", &shop, &members);
     let (plain, _) = board
         .register_member(PLAIN, "http://img.example.com/", &member)
-        .expect("the sample fits");
+        .expect(FITS);
     board.member(plain).set_status(StatusBits::INIT);
     numbers(board);
 }
@@ -270,3 +256,5 @@ fn numbers(board: &Board) {
     broken.reason_since_ms.store(NOW_MS - 42_000, Relaxed);
     broken.reason.set(b"connection refused");
 }
+
+const FITS: &str = "the sample's capacity is chosen for it";

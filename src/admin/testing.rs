@@ -34,12 +34,13 @@ pub(crate) fn env(board: Board, edit: impl FnOnce(&mut Config)) -> &'static Env 
     config.main.name.set(name, &place);
     config.main.proxy.balancers = balancers(&place);
     edit(&mut config);
+    let config: &'static Config = Box::leak(Box::new(config));
     let sites = (0..)
         .zip(config.servers())
         .map(|(index, server)| Site::compile(index, server, "www.example.com", &[]).unwrap())
         .collect();
     Box::leak(Box::new(Env {
-        vhosts: Vhosts::compile(&config, &mut |_| Vec::new()),
+        vhosts: Vhosts::compile(config, &mut |_| Vec::new()),
         sites,
         config: Box::leak(Box::new(config)),
         board: Box::leak(Box::new(board)),
@@ -120,7 +121,9 @@ pub(crate) fn ask(
     };
     match handler.start(&ask, &mut Plan::default()) {
         Verdict::Answer(answer) => answer,
-        other => panic!("pages are answered, not {other:?}"),
+        other @ (Verdict::Forward | Verdict::Gather { .. } | Verdict::Decline) => {
+            panic!("pages are answered, not {other:?}")
+        }
     }
 }
 

@@ -57,6 +57,7 @@ impl Output {
     /// Appends bytes. There is no hard limit: one part may overshoot [`HIGH_WATER`], the next waits for room.
     #[inline]
     pub fn write(&mut self, bytes: &[u8], blocks: &mut Blocks) {
+        self.begin(bytes.len(), blocks);
         match self.tail(bytes.len()) {
             Some(tail) => tail.copy_from_slice(bytes),
             None => self.write_across(bytes, blocks),
@@ -67,6 +68,7 @@ impl Output {
     #[inline]
     pub fn write_pieces(&mut self, pieces: &[&[u8]], blocks: &mut Blocks) {
         let total = pieces.iter().map(|piece| piece.len()).sum();
+        self.begin(total, blocks);
         let Some(mut tail) = self.tail(total) else {
             for piece in pieces {
                 self.write_across(piece, blocks);
@@ -79,6 +81,22 @@ impl Output {
                 tail = rest;
             }
         }
+    }
+
+    /// Makes sure that there is a last block for `n` bytes to begin in; an output without bytes has none.
+    #[inline]
+    fn begin(&mut self, n: usize, blocks: &mut Blocks) {
+        if n > 0 && self.chain.is_empty() {
+            self.extend_chain(blocks);
+        }
+    }
+
+    fn extend_chain(&mut self, blocks: &mut Blocks) {
+        self.chain.push_back(Segment {
+            block: blocks.take(),
+            start: 0,
+            end: 0,
+        });
     }
 
     /// Claims the next `n` bytes of the last block, if it has them.
@@ -99,11 +117,7 @@ impl Output {
                 .back()
                 .is_none_or(|last| last.end == last.block.len())
             {
-                self.chain.push_back(Segment {
-                    block: blocks.take(),
-                    start: 0,
-                    end: 0,
-                });
+                self.extend_chain(blocks);
             }
             let Some(last) = self.chain.back_mut() else {
                 return;
@@ -264,5 +278,8 @@ mod tests {
         assert_eq!(output.room(), 0);
         output.clear(&mut blocks);
         assert_eq!((output.room(), output.is_empty()), (HIGH_WATER, true));
+        output.write(b"", &mut blocks);
+        output.write_pieces(&[b"", b""], &mut blocks);
+        assert!(output.chain.is_empty(), "nothing needs no block");
     }
 }

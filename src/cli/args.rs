@@ -107,13 +107,13 @@ impl fmt::Display for BadUsage {
 
 impl From<lexopt::Error> for BadUsage {
     fn from(error: lexopt::Error) -> Self {
-        Self(match error {
-            lexopt::Error::UnexpectedOption(option) => format!("there is no option `{option}`"),
-            lexopt::Error::MissingValue {
-                option: Some(option),
-            } => format!("`{option}` needs a value"),
-            other => other.to_string(),
-        })
+        if let lexopt::Error::UnexpectedOption(option) = &error {
+            return Self(format!("there is no option `{option}`"));
+        }
+        if let lexopt::Error::MissingValue { option: Some(name) } = &error {
+            return Self(format!("`{name}` needs a value"));
+        }
+        Self(error.to_string())
     }
 }
 
@@ -260,8 +260,8 @@ impl Collected {
 
 /// The configuration file, which stands below the server root unless it says where.
 fn absolute(server_root: Option<&Path>, file: Option<&Path>) -> PathBuf {
-    let root = server_root.unwrap_or(Path::new(SERVER_ROOT));
-    root.join(file.unwrap_or(Path::new(CONFIG_FILE)))
+    let root = server_root.unwrap_or_else(|| Path::new(SERVER_ROOT));
+    root.join(file.unwrap_or_else(|| Path::new(CONFIG_FILE)))
 }
 
 /// A value that becomes part of a text.

@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn every_understood_switch_is_listed() {
         for letter in ('a'..='z').chain('A'..='Z') {
-            let words = [format!("tine"), format!("-{letter}"), "start".to_owned()];
+            let words = ["tine".to_owned(), format!("-{letter}"), "start".to_owned()];
             let error = args::parse(words.map(OsString::from)).err();
             let is_known =
                 error.is_none_or(|bad| !bad.to_string().starts_with("there is no option"));

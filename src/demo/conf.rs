@@ -134,6 +134,7 @@ ScoreBoardFile    "@here@/scoreboard"
 Listen            @address@
 ServerName        @address@
 
+LoadModule mpm_prefork_module modules/mod_mpm_prefork.so
 StartServers        3
 MinSpareServers     2
 MaxSpareServers     5
@@ -153,8 +154,8 @@ ProxyPass /serv/   balancer://javaapps/
 ProxyPass /images/ http://${images}/
 ProxyPass /        http://${start}/
 
-ProxyPassReverse /apps/   balancer://foo/
-ProxyPassReverse /serv/   balancer://javaapps/
+ProxyPassReverse /apps    balancer://foo
+ProxyPassReverse /serv    balancer://javaapps
 ProxyPassReverse /images/ http://${images}/
 
 <Location /server-status>
@@ -170,53 +171,42 @@ ProxyPassReverse /images/ http://${images}/
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Options, load_str, render};
+    use crate::config::{Options, load, render};
     use std::os::unix::fs::PermissionsExt;
 
-    fn sample(as_root: bool) -> String {
+    fn written(as_root: bool) -> String {
         let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let addresses: Vec<_> = (8001..8008).map(address).collect();
-        text(address(8080), &addresses, as_root).replace(HERE, "/tmp/tine-demo-1")
+        text(address(8080), &addresses, as_root)
     }
 
     #[test]
     fn the_configuration_is_one() {
         for as_root in [false, true] {
+            let parent = tempfile::tempdir().expect("a directory");
+            let place = Place::make_in(parent.path(), &written(as_root)).expect("a directory");
             let options = Options {
-                file: "/tmp/tine-demo-1/tine.conf".into(),
+                file: place.configuration(),
                 server_root: None,
                 defines: Vec::new(),
                 before: Vec::new(),
                 after: Vec::new(),
                 env: &|_| None,
             };
-            let text = sample(as_root);
-            let config =
-                load_str(&text, &options).unwrap_or_else(|errors| panic!("{}", render(&errors)));
+            let config = load(&options).unwrap_or_else(|errors| panic!("{}", render(&errors)));
             assert_eq!(render(&config.notes), "");
             assert_eq!(config.user.is_set(), as_root);
-            assert_eq!(
-                config.paths.scoreboard_file,
-                PathBuf::from("/tmp/tine-demo-1/scoreboard")
-            );
-            assert_eq!(
-                config.paths.pid_file,
-                PathBuf::from("/tmp/tine-demo-1/tine.pid")
-            );
-            let balancers: Vec<_> = config
-                .main
-                .proxy
-                .balancers
-                .iter()
-                .map(|balancer| balancer.members.len())
-                .collect();
-            assert_eq!(balancers, [3, 2]);
+            assert_eq!(config.paths.scoreboard_file, place.scoreboard());
+            assert_eq!(config.paths.pid_file, place.pid_file());
+            let balancers = config.main.proxy.balancers.iter();
+            let sizes: Vec<_> = balancers.map(|balancer| balancer.members.len()).collect();
+            assert_eq!(sizes, [3, 2]);
         }
     }
 
     #[test]
     fn the_picture_is_recognisable() {
-        let text = sample(false);
+        let text = written(false);
         for line in [
             "    BalancerMember http://${php1}     loadfactor=1 route=php1",
             "    BalancerMember http://${phpbkup}  loadfactor=4 status=+h route=phpbkup",

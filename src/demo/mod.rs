@@ -75,7 +75,9 @@ struct Stage {
 impl Stage {
     fn build() -> io::Result<Self> {
         let (reserved, address) = reserve()?;
-        let listeners = CAST.iter().map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let listeners = CAST
+            .iter()
+            .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr);
         let addresses = addresses.collect::<io::Result<Vec<_>>>()?;
@@ -94,16 +96,16 @@ impl Stage {
 
 impl Demo {
     fn start(extensions: Extensions) -> io::Result<Self> {
-        let mut stage = Stage::build()?;
+        let stage = Stage::build()?;
         // Blocked until the handlers stand, so that no signal finds children to be ended and nobody to end them.
         let blocked = signals::block()?;
         let mut origins = Vec::new();
-        for (part, listener) in CAST.iter().zip(std::mem::take(&mut stage.listeners)) {
+        for (index, part) in CAST.iter().enumerate() {
             match process::fork()? {
                 Fork::Parent(pid) => origins.push((pid, part)),
                 Fork::Child => {
                     blocked.let_in();
-                    play(part, listener, stage)
+                    play(index, part, stage)
                 }
             }
         }
@@ -141,7 +143,9 @@ impl Demo {
             }
             if self.server.is_none() {
                 self.end()?;
-                return Err(io::Error::other("the server has ended by itself, see above"));
+                return Err(io::Error::other(
+                    "the server has ended by itself, see above",
+                ));
             }
             if !is_open && self.is_serving() {
                 is_open = true;
@@ -151,7 +155,10 @@ impl Demo {
     }
 
     fn is_serving(&self) -> bool {
-        matches!(Standing::of(&self.place.pid_file()), Ok(Standing::Running(_)))
+        matches!(
+            Standing::of(&self.place.pid_file()),
+            Ok(Standing::Running(_))
+        )
     }
 
     /// Collects who has ended, and says what that means.
@@ -187,14 +194,17 @@ impl Demo {
             for pid in &origins {
                 self.tell(*pid, signal);
             }
-            self.until(ORIGINS_END, |demo| demo.origins.is_empty() && demo.server.is_none())?;
+            self.until(ORIGINS_END, |demo| {
+                demo.origins.is_empty() && demo.server.is_none()
+            })?;
         }
         Ok(())
     }
 
     /// Signals one of ours, unless it has ended and been collected: its number may be a stranger's by now.
     fn tell(&self, pid: Pid, signal: Signal) {
-        let is_ours = self.server == Some(pid) || self.origins.iter().any(|(known, _)| *known == pid);
+        let is_ours =
+            self.server == Some(pid) || self.origins.iter().any(|(known, _)| *known == pid);
         if is_ours && let Err(error) = pid.signal(signal) {
             complain(&format!("tine: signalling process {pid}: {error}"), None);
         }
@@ -223,7 +233,8 @@ fn reserve() -> io::Result<(Socket, SocketAddr)> {
     socket.set_reuse_address(true)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
     let address = socket.local_addr()?.as_socket();
-    let address = address.ok_or_else(|| io::Error::other("an IPv4 socket without an IPv4 address"))?;
+    let address =
+        address.ok_or_else(|| io::Error::other("an IPv4 socket without an IPv4 address"))?;
     Ok((socket, address))
 }
 
@@ -237,15 +248,19 @@ fn identity() -> io::Result<Option<Identity>> {
 }
 
 /// The life of an origin.
-fn play(part: &'static Part, listener: TcpListener, stage: Stage) -> ! {
+fn play(index: usize, part: &'static Part, stage: Stage) -> ! {
     let Stage {
         place,
         address,
+        mut listeners,
         lifeline: (lifeline, writer),
         identity,
         ..
     } = stage;
+    // With the lifeline in hand it would never end; with the listeners of others in hand, those would seem to live when they do not.
     drop(writer);
+    let listener = listeners.swap_remove(index);
+    drop(listeners);
     place.forget();
     let ready = alone(identity.as_ref());
     let played = ready.and_then(|()| origin::play(part, listener, address, lifeline));
@@ -258,30 +273,36 @@ fn play(part: &'static Part, listener: TcpListener, stage: Stage) -> ! {
 /// The life of the server: the same as that of any other.
 fn serve(stage: Stage, extensions: Extensions) -> ! {
     let Stage {
-        place, lifeline, ..
+        place,
+        lifeline,
+        listeners,
+        ..
     } = stage;
-    // With the lifeline in hand, the server's children would keep the origins alive after the demo.
+    // What this process holds, the server's children would hold after it.
     drop(lifeline);
+    drop(listeners);
     let file = place.configuration();
-    place.forget();
-    let started = alone(None).map_err(|error| error.to_string());
-    let ended = started.and_then(|()| {
-        server::run(Start {
-            command_line: format!("tine -D FOREGROUND -f {}", file.display()),
-            options: Options {
-                file,
-                server_root: None,
-                defines: Vec::new(),
-                before: Vec::new(),
-                after: Vec::new(),
-                env: &|_| None,
-            },
-            is_foreground: true,
-            startup_level: None,
-            startup_log: None,
-            extensions,
-        })
-    });
+    let ended = alone(None)
+        .map_err(|error| error.to_string())
+        .and_then(|()| {
+            server::run(Start {
+                command_line: format!("tine -D FOREGROUND -f {}", file.display()),
+                options: Options {
+                    file,
+                    server_root: None,
+                    defines: Vec::new(),
+                    before: Vec::new(),
+                    after: Vec::new(),
+                    env: &|_| None,
+                },
+                is_foreground: true,
+                startup_level: None,
+                startup_log: None,
+                extensions,
+            })
+        });
+    // The server has no more use for it; and should the demo have been killed, nobody else removes it.
+    drop(place);
     process::exit_now(ended.unwrap_or_else(|errors| {
         complain(&errors, None);
         1
@@ -314,7 +335,13 @@ mod tests {
     #[test]
     fn a_reserved_address_takes_a_listener_and_no_stranger() {
         let (reserved, address) = reserve().expect("loopback");
-        assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback").local_addr().expect("bound") != address);
+        assert!(
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                .expect("loopback")
+                .local_addr()
+                .expect("bound")
+                != address
+        );
         let listener = crate::sys::socket::bind_listener(address, 1).expect("it may join");
         assert_eq!(listener.local_addr().expect("bound"), address);
         drop(reserved);

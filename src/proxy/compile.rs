@@ -157,30 +157,8 @@ impl Builder {
                 return Some(*index);
             }
         }
-        let url = if worker.url.has_capture_in_authority() {
-            let text = &worker.url.name;
-            let from = text.find("://")? + 3;
-            let end = text.get(from..)?.find('$')? + from;
-            // What cannot be used is complained about where it is mapped.
-            WorkerUrl::parse(text.get(..end)?).ok()?
-        } else {
-            worker.url.clone()
-        };
-        // A template whose path is filled in by requests has no connections worth keeping, unless told otherwise.
-        let keeps = if worker.is_template {
-            Keep::OnRequest
-        } else {
-            Keep::Pool
-        };
-        self.plain(
-            config,
-            server,
-            &model::Worker {
-                url,
-                ..worker.clone()
-            },
-            keeps,
-        )
+        // DIVERGE: httpd keeps no connections of a worker whose path has a `$1`, since its host may have one as well. Here no host does.
+        self.plain(config, server, worker, Keep::Pool)
     }
 
     fn plain(
@@ -417,7 +395,7 @@ fn pool_rules(server: &Server, params: &MemberParams, keeps: Keep) -> PoolRules 
     let io_timeout_s = params
         .timeout_s
         .get()
-        .or(server.proxy.timeout_s.get())
+        .or_else(|| server.proxy.timeout_s.get())
         .copied();
     let connect_timeout = match params.connection_timeout_ms.get() {
         Some(&ms) => Duration::from_millis(u64::from(ms)),

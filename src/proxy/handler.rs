@@ -15,11 +15,12 @@ use super::retry::{Again, Circumstances, again, trouble};
 use super::reverse::Mirror;
 use super::{Cluster, Place, Proxy, traces};
 use crate::balancer::{
-    self, Event, Lease, Mark, Member, NoMember, Request, Silent, judge_status, judge_trouble,
+    self, Balancer, Choice, Event, Lease, Mark, Member, NoMember, Request, Session, Silent,
+    judge_status, judge_trouble,
 };
 use crate::config::model::{self, BalancerParams, EncodedSlashes, Via};
 use crate::http::{FieldId, ResponseHead, Status};
-use crate::log::{Cause, Level, Module, Raw, Tag, Trace22};
+use crate::log::{Cause, Environment, Level, Module, Raw, Tag, Trace22};
 use crate::request::verdict::Milestone;
 use crate::request::{Answer, Ask, Claim, Failure, FailureKind, Handler, Outcome, Plan, Verdict};
 use std::time::Duration;
@@ -112,7 +113,7 @@ impl Handler for Proxy {
         let via = ask.site().server.proxy.via.or(Via::Off);
         if matches!(via, Via::On | Via::Full) {
             let value = via_member(via, ask.head.version, via_name(ask), &ask.env.product);
-            head.fields.push_id(FieldId::Via, &value);
+            head.fields.push_id(FieldId::Via, value.as_bytes());
         }
         None
     }
@@ -232,7 +233,7 @@ impl Proxy {
             return None;
         }
         let claim = &ask.route.claim;
-        let (_, to, form) = self.map.rule(claim.rule)?;
+        let (to, form) = self.map.rule(claim.rule)?;
         // The front's length is the configuration's: nothing of the URL is parsed again.
         let path = claim.url.get(to.front.len()..)?;
         Some(Goal {
@@ -280,10 +281,7 @@ impl Proxy {
             .choose(&request, observer)
             .map_err(|nobody| no_member(ask, name, &nobody))?;
         let member = choice.index;
-        plan.vars.clear();
-        for (variable, value) in choice.variables(balancer) {
-            plan.vars.set(variable, &value);
-        }
+        set_variables(&mut plan.vars, balancer, &choice);
         let place = cluster
             .places
             .get(member as usize)
@@ -317,7 +315,7 @@ impl Proxy {
     ) -> Result<(), Refused> {
         let longest = workers.iter().find(|(path, _)| goal.path.starts_with(path));
         let (_, index) = longest
-            .or(workers.last())
+            .or_else(|| workers.last())
             .expect("a mapping to workers has at least its own");
         if is_traced(ask) {
             let url = &ask.route.claim.url;
@@ -425,7 +423,7 @@ impl Proxy {
         plan.io_timeout = place
             .timeout
             .or(of_server)
-            .unwrap_or(Duration::from_millis(site.timeout_ms));
+            .unwrap_or_else(|| Duration::from_millis(site.timeout_ms));
         plan.backend = Some(backend);
         Ok(())
     }
@@ -517,6 +515,33 @@ impl Proxy {
             Some(cluster) => self.cluster(cluster)?.places.get(index),
             None => Some(&self.workers.get(index)?.place),
         }
+    }
+}
+
+/// The variables that a balanced request gets: [`Choice::variables`] without their allocations.
+fn set_variables(vars: &mut Environment, balancer: &Balancer, choice: &Choice<'_>) {
+    vars.clear();
+    vars.set("BALANCER_NAME", balancer.name.as_bytes());
+    if let Some(member) = balancer.member(choice.index) {
+        vars.set("BALANCER_WORKER_NAME", member.name().as_bytes());
+        let route = &member.score.route;
+        if route.is(b"") {
+            vars.set("BALANCER_WORKER_ROUTE", b"");
+        } else {
+            vars.set("BALANCER_WORKER_ROUTE", &route.bytes());
+        }
+    }
+    if let Some(Session {
+        name,
+        route: Some(route),
+        ..
+    }) = choice.session
+    {
+        vars.set("BALANCER_SESSION_STICKY", name.as_bytes());
+        vars.set("BALANCER_SESSION_ROUTE", route);
+    }
+    if choice.route_changed {
+        vars.set("BALANCER_ROUTE_CHANGED", b"1");
     }
 }
 

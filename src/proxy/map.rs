@@ -28,7 +28,7 @@ pub(crate) struct Map {
 
 /// The rules of one server.
 #[derive(Debug, Default)]
-pub(crate) struct SiteRules {
+struct SiteRules {
     /// Those outside sections, in the order in which they are tried.
     passes: Range<u32>,
     /// That of each Location, by its place among them.
@@ -37,13 +37,11 @@ pub(crate) struct SiteRules {
 
 /// One ProxyPass.
 #[derive(Debug)]
-pub(crate) struct Rule {
+struct Rule {
     matcher: Matcher,
     to: Option<To>,
     is_nocanon: bool,
     mapping: Option<Mapping>,
-    /// `noquery`: the schemes with CGI variables keep the query out of SCRIPT_FILENAME.
-    pub(crate) is_noquery: bool,
 }
 
 #[derive(Debug)]
@@ -195,14 +193,14 @@ impl Map {
     }
 
     /// The rule with the number of a [`Match`], and the form of its path.
-    pub(crate) fn rule(&self, number: u32) -> Option<(&Rule, &To, PathForm)> {
+    pub(crate) fn rule(&self, number: u32) -> Option<(&To, PathForm)> {
         let rule = self.rules.get((number >> 2) as usize)?;
         let form = match number & 3 {
             0 => PathForm::Decoded,
             1 => PathForm::Encoded,
             _ => PathForm::Verbatim,
         };
-        Some((rule, rule.to.as_ref()?, form))
+        Some((rule.to.as_ref()?, form))
     }
 }
 
@@ -249,7 +247,6 @@ impl Rule {
             to,
             is_nocanon: pass.nocanon,
             mapping: pass.mapping,
-            is_noquery: pass.noquery,
         })
     }
 
@@ -349,6 +346,10 @@ impl Rule {
 }
 
 /// How a rule matched.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for one comparison"
+)]
 enum Found<'p> {
     /// So many bytes of the path.
     Prefix(usize),

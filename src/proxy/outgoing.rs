@@ -114,7 +114,7 @@ impl Sender<'_> {
             }
             via @ (Via::On | Via::Full) => {
                 let value = via_member(via, self.client.version, self.ours, self.product);
-                head.fields.append_member(FieldId::Via, &value);
+                head.fields.append_member(FieldId::Via, value.as_bytes());
             }
         }
     }
@@ -134,20 +134,27 @@ impl Sender<'_> {
 }
 
 /// Our member of `Via`: the version that the client spoke, our name, the port unless it is the usual one, and with `Full` our product.
-pub(crate) fn via_member(via: Via, version: Version, ours: (&str, u16), product: &str) -> Vec<u8> {
-    use std::io::Write as _;
+pub(crate) fn via_member(
+    via: Via,
+    version: Version,
+    ours: (&str, u16),
+    product: &str,
+) -> Short<512> {
     let (name, port) = ours;
-    let mut value = Vec::with_capacity(64);
-    let is_ipv6 = name.contains(':');
-    let (open, close) = if is_ipv6 { ("[", "]") } else { ("", "") };
-    write!(value, "{} {open}{name}{close}", version.number()).expect("a vector takes all bytes");
+    let (open, close) = if name.contains(':') {
+        ("[", "]")
+    } else {
+        ("", "")
+    };
+    let mut member = Short::default();
+    member.add(format_args!("{} {open}{name}{close}", version.number()));
     if port != 80 {
-        write!(value, ":{port}").expect("a vector takes all bytes");
+        member.add(format_args!(":{port}"));
     }
     if via == Via::Full {
-        write!(value, " ({product})").expect("a vector takes all bytes");
+        member.add(format_args!(" ({product})"));
     }
-    value
+    member
 }
 
 /// The authority that the client asked: an absolute-form target replaces `Host` (RFC 9112 §3.2.2).
@@ -167,6 +174,8 @@ pub(crate) fn write_target(
     query: Option<&[u8]>,
     keeps_encoded_slashes: bool,
 ) -> Result<(), Refusal> {
+    // A front alone has the path `/`, also behind a member's own path.
+    let path = if path.is_empty() { b"/" } else { path };
     let composed = head.target.compose(|raw| {
         match form {
             PathForm::Decoded => {
@@ -178,9 +187,6 @@ pub(crate) fn write_target(
                 raw.extend_from_slice(path);
             }
         }
-        if raw.first() != Some(&b'/') {
-            raw.insert(0, b'/');
-        }
         if let (Some(query), PathForm::Decoded | PathForm::Encoded) = (query, form) {
             raw.push(b'?');
             raw.extend_from_slice(query);
@@ -189,21 +195,25 @@ pub(crate) fn write_target(
     composed.map_err(|_| Refusal::BadTarget)
 }
 
-/// A short text on the stack: an address or a number.
-pub(crate) struct Short {
-    bytes: [u8; 48],
+/// A short text on the stack. What does not fit is left out, a whole piece at a time.
+pub(crate) struct Short<const N: usize> {
+    bytes: [u8; N],
     len: usize,
 }
 
-impl Short {
-    /// The text of a value; at most 48 bytes, which the longest IPv6 address fits.
-    pub(crate) fn of(value: impl fmt::Display) -> Self {
-        let mut short = Self {
-            bytes: [0; 48],
-            len: 0,
-        };
-        write!(short, "{value}").expect("addresses and numbers are short");
+impl Short<48> {
+    /// The text of an address or a number; the longest IPv6 address has 39 bytes.
+    fn of(value: impl fmt::Display) -> Self {
+        let mut short = Self::default();
+        short.add(format_args!("{value}"));
         short
+    }
+}
+
+impl<const N: usize> Short<N> {
+    fn add(&mut self, text: fmt::Arguments<'_>) {
+        // An error says that there is no more room, and the rest is left out.
+        self.write_fmt(text).ok();
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -211,7 +221,16 @@ impl Short {
     }
 }
 
-impl fmt::Write for Short {
+impl<const N: usize> Default for Short<N> {
+    fn default() -> Self {
+        Self {
+            bytes: [0; N],
+            len: 0,
+        }
+    }
+}
+
+impl<const N: usize> fmt::Write for Short<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.len + text.len();
         self.bytes

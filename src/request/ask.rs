@@ -158,6 +158,10 @@ impl<'a> Ask<'a> {
     }
 
     /// The same with what the operating system said.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a line names no client unless it is listed"
+    )]
     pub fn trace22_caused(&self, trace: &Trace22<'_>, cause: Option<Cause>) {
         if !self.log_enabled(trace.module(), trace.level()) {
             return;

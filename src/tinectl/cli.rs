@@ -53,6 +53,14 @@ pub(crate) struct ScoreboardArgs {
     #[arg(short = 'f', long, value_name = "httpd.conf")]
     pub(crate) config: Option<PathBuf>,
 
+    /// The server root until the configuration sets one, as for tine
+    #[arg(short = 'd', value_name = "DIRECTORY", requires = "config")]
+    pub(crate) server_root: Option<PathBuf>,
+
+    /// Define a name for <IfDefine> in the configuration, as for tine
+    #[arg(short = 'D', value_name = "NAME[=VALUE]", requires = "config")]
+    pub(crate) defines: Vec<String>,
+
     /// Print JSON for programs; see the keys below
     #[arg(long)]
     pub(crate) json: bool,
@@ -154,7 +162,8 @@ Members: status names are httpd's. Ok: takes requests. Err: failed, tried again 
   LOAD is the balancing method's running number: with byrequests and bytraffic the member
   with the highest is chosen next.
 
-JSON keys (numbers are whole; _ms are unix milliseconds, _us microseconds; null: unknown):
+JSON keys (all numbers but rates and lbfactor are whole; _ms are milliseconds, of moments
+  since 1970; _us likewise microseconds; null: unknown):
   format        1; raised when the meaning of a key changes
   file, taken_ms
   server        health (live, hung, dead), silent_ms, state, pid, version, built, mpm,
@@ -195,7 +204,9 @@ mod tests {
             .command
         {
             Command::Scoreboard(options) => Ok(options),
-            other => Err(format!("{other:?}")),
+            other @ (Command::Completions { .. } | Command::Man { .. }) => {
+                Err(format!("{other:?}"))
+            }
         }
     }
 
@@ -232,6 +243,10 @@ mod tests {
     fn contradictions_are_refused() {
         assert!(parse(&["--file", "a", "-f", "b"]).is_err());
         assert!(parse(&["--no-color", "--color=always"]).is_err());
+        assert!(
+            parse(&["-D", "NAME"]).is_err(),
+            "there is no configuration to read"
+        );
         assert!(parse(&["-f", "b", "--no-color", "--json", "--watch"]).is_ok());
     }
 

@@ -1,6 +1,6 @@
 //! `tinectl man`: the manual pages, made from the same definition as `--help`.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use clap::CommandFactory as _;
 use clap_mangen::Man;
@@ -24,9 +24,30 @@ pub(crate) fn run(command: Option<&str>, out: &mut dyn Write) -> Result<(), Trou
             Man::new(part.display_name(title.clone())).title(title)
         }
     };
+    Ok(out.write_all(&render(
+        &page.section("1").manual("tine"),
+        command.is_none(),
+    )?)?)
+}
+
+fn render(page: &Man, is_tool: bool) -> io::Result<Vec<u8>> {
     let mut roff = Vec::new();
-    page.section("1").manual("tine").render(&mut roff)?;
-    Ok(out.write_all(&roff)?)
+    page.render_title(&mut roff)?;
+    page.render_name_section(&mut roff)?;
+    page.render_synopsis_section(&mut roff)?;
+    page.render_description_section(&mut roff)?;
+    page.render_options_section(&mut roff)?;
+    // A command without commands of its own would get the bare heading.
+    if is_tool {
+        page.render_subcommands_section(&mut roff)?;
+    }
+    let mut notes = Vec::new();
+    page.render_extra_section(&mut notes)?;
+    // The examples and tables under `--help` are laid out by hand, so nothing is filled.
+    let notes = String::from_utf8_lossy(&notes).replacen(".SH EXTRA\n", ".SH NOTES\n.nf\n", 1);
+    roff.extend_from_slice(notes.as_bytes());
+    roff.extend_from_slice(b".fi\n");
+    Ok(roff)
 }
 
 #[cfg(test)]
@@ -48,6 +69,11 @@ mod tests {
             "{scoreboard}"
         );
         assert!(scoreboard.contains("watch"));
+        assert!(
+            scoreboard.contains(".SH NOTES\n.nf\n"),
+            "tables keep their lines"
+        );
+        assert!(!scoreboard.contains("SUBCOMMANDS"));
         assert!(page(Some("sb")).is_ok(), "an alias will do");
     }
 

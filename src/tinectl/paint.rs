@@ -51,10 +51,10 @@ pub(crate) struct Painted<T> {
 
 impl<T: Display> Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.style {
-            Style::Plain => self.text.fmt(f),
-            style => write!(f, "\x1b[{}m{}\x1b[0m", style.code(), self.text),
+        if self.style == Style::Plain {
+            return self.text.fmt(f);
         }
+        write!(f, "\x1b[{}m{}\x1b[0m", self.style.code(), self.text)
     }
 }
 

@@ -12,7 +12,7 @@ use tine::admin::units::{age, approximate, brief, grouped, moment, ratio, size, 
 
 use super::paint::{self, Paint, Style};
 use super::sight::Sight;
-use super::table::{Cell, Kind, Table, cut};
+use super::table::{Cell, Kind, Table};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug)]
@@ -105,80 +105,14 @@ impl Report<'_> {
     }
 
     fn summary(&mut self) {
-        let snapshot = &self.sight.snapshot;
-        let totals = &snapshot.totals;
-        let uptime_s = self.sight.uptime_s();
-        let rate = match self.sight.rates {
-            Some(rates) => format!(
-                "{}/s, {}/s now",
-                brief(rates.accesses_per_s),
-                bytes(rates.bytes_per_s)
-            ),
-            None => format!(
-                "{}/s since the start",
-                brief(ratio(totals.accesses, uptime_s))
-            ),
-        };
-        let each = brief(ratio(totals.duration_us, totals.accesses) / 1000.0);
-        let served = format!(
-            "{} finished, {}, {each} ms each; {rate}",
-            grouped(totals.accesses),
-            size(totals.bytes)
-        );
-        let counts = Counts::of(snapshot);
-        let slots = format!(
-            "{} busy, {} finishing, {} idle, {} open",
-            counts.busy, counts.graceful, counts.idle, counts.open
-        );
-        let sum = |of: fn(&ProcessView) -> u32| -> u64 {
-            snapshot
-                .processes
-                .iter()
-                .map(|child| u64::from(of(child)))
-                .sum()
-        };
-        let connections = format!(
-            "{} open, {} keep-alive, {} closing, {} waiting for a backend; {} accepted",
-            sum(|child| child.connections),
-            sum(|child| child.keepalive),
-            sum(|child| child.closing),
-            sum(|child| child.waiting),
-            grouped(totals.accepted)
-        );
-        let global = &snapshot.global;
-        let living = |own: u64, of: fn(&ProcessView) -> u64| -> f64 {
-            let all = snapshot
-                .processes
-                .iter()
-                .map(of)
-                .fold(own, u64::saturating_add);
-            approximate(all / 10_000) / 100.0
-        };
-        let user = living(
-            global.cpu_user_us.saturating_add(global.children_user_us),
-            |child| child.cpu_user_us,
-        );
-        let system = living(
-            global
-                .cpu_system_us
-                .saturating_add(global.children_system_us),
-            |child| child.cpu_system_us,
-        );
-        let children = format!(
-            "{} of {}; deaths: {}; CPU time {} s user, {} s system",
-            snapshot.processes.len(),
-            global.processes_limit,
-            global.deaths,
-            brief(user),
-            brief(system)
-        );
         self.out.push('\n');
-        for (name, value) in [
-            ("requests", served),
-            ("slots", slots),
-            ("connections", connections),
-            ("children", children),
-        ] {
+        let facts = [
+            ("requests", self.work()),
+            ("slots", self.slots()),
+            ("connections", self.connections()),
+            ("children", self.processes()),
+        ];
+        for (name, value) in facts {
             let name = self
                 .form
                 .paint
@@ -186,6 +120,7 @@ impl Report<'_> {
                 .to_string();
             self.line(format_args!("{name}{value}"));
         }
+        let global = &self.sight.snapshot.global;
         if let Some(editor) = global.editor {
             self.line(format_args!("process {editor} is editing balancers"));
         }
@@ -196,15 +131,91 @@ impl Report<'_> {
         }
     }
 
+    /// What was done, and how fast it is done now.
+    fn work(&self) -> String {
+        let totals = &self.sight.snapshot.totals;
+        let rate = match self.sight.rates {
+            Some(rates) => {
+                format!(
+                    "{}/s, {}/s now",
+                    brief(rates.accesses_per_s),
+                    bytes(rates.bytes_per_s)
+                )
+            }
+            None => {
+                let per_s = ratio(totals.accesses, self.sight.uptime_s());
+                format!("{}/s since the start", brief(per_s))
+            }
+        };
+        let each_ms = brief(ratio(totals.duration_us, totals.accesses) / 1000.0);
+        let (count, bytes) = (grouped(totals.accesses), size(totals.bytes));
+        format!("{count} finished, {bytes}, {each_ms} ms each; {rate}")
+    }
+
+    fn slots(&self) -> String {
+        let counts = Counts::of(&self.sight.snapshot);
+        format!(
+            "{} busy, {} finishing, {} idle, {} open",
+            counts.busy, counts.graceful, counts.idle, counts.open
+        )
+    }
+
+    fn connections(&self) -> String {
+        let snapshot = &self.sight.snapshot;
+        let sum = |of: fn(&ProcessView) -> u32| -> u64 {
+            snapshot
+                .processes
+                .iter()
+                .map(|child| u64::from(of(child)))
+                .sum()
+        };
+        format!(
+            "{} open, {} keep-alive, {} closing, {} waiting for a backend; {} accepted",
+            sum(|child| child.connections),
+            sum(|child| child.keepalive),
+            sum(|child| child.closing),
+            sum(|child| child.waiting),
+            grouped(snapshot.totals.accepted)
+        )
+    }
+
+    /// The children, and the processor time of everybody there ever was.
+    fn processes(&self) -> String {
+        let snapshot = &self.sight.snapshot;
+        let global = &snapshot.global;
+        let seconds = |own: u64, gone: u64, of: fn(&ProcessView) -> u64| {
+            let parts = [own, gone]
+                .into_iter()
+                .chain(snapshot.processes.iter().map(of));
+            brief(approximate(parts.fold(0, u64::saturating_add) / 10_000) / 100.0)
+        };
+        let user = seconds(global.cpu_user_us, global.children_user_us, |child| {
+            child.cpu_user_us
+        });
+        let system = seconds(global.cpu_system_us, global.children_system_us, |child| {
+            child.cpu_system_us
+        });
+        format!(
+            "{} of {}; deaths: {}; CPU time {user} s user, {system} s system",
+            snapshot.processes.len(),
+            global.processes_limit,
+            global.deaths
+        )
+    }
+
     fn letters(&mut self) {
         let letters = counts::letters(&self.sight.snapshot);
         self.title("Scoreboard");
-        for row in counts::rows(&letters) {
+        for (row, times) in folded(counts::rows(&letters)) {
             for run in runs(row) {
                 let style = run.chars().next().map_or(Style::Plain, paint::of_letter);
                 write!(self.out, "{}", self.form.paint.show(style, run)).expect(INFALLIBLE);
             }
             self.out.push('\n');
+            if times > 1 {
+                let more = format!("… {} more such lines", times - 1);
+                self.line(format_args!("{}", self.form.paint.show(Style::Dim, more)));
+            }
         }
         let present = counts::KEY
             .iter()
@@ -356,7 +367,7 @@ impl Report<'_> {
         let mut table = Table::new(&[
             ("MEMBER", Kind::Url),
             ("ROUTE", Kind::Words),
-            ("REDIRECT", Kind::Words),
+            ("REDIR", Kind::Words),
             ("SET", Kind::Number),
             ("FACTOR", Kind::Number),
             ("STATUS", Kind::Words),
@@ -448,6 +459,27 @@ pub(crate) fn fit_height(report: &str, height: usize) -> String {
     let mut text = lines.get(..kept).unwrap_or_default().join("\n");
     write!(text, "\n… {} more lines\n", lines.len() - kept).expect(INFALLIBLE);
     text
+}
+
+/// Rows with how often they repeat, where that saves room: a server of many slots has hundreds of lines that say nothing.
+fn folded<'a>(rows: impl Iterator<Item = &'a str>) -> Vec<(&'a str, usize)> {
+    const WORTH_FOLDING: usize = 3;
+    let mut groups: Vec<(&str, usize)> = Vec::new();
+    for row in rows {
+        match groups.last_mut() {
+            Some((last, times)) if *last == row => *times += 1,
+            Some(_) | None => groups.push((row, 1)),
+        }
+    }
+    let unfold = |(row, times)| {
+        let (copies, each) = if times < WORTH_FOLDING {
+            (times, 1)
+        } else {
+            (1, times)
+        };
+        std::iter::repeat_n((row, each), copies)
+    };
+    groups.into_iter().flat_map(unfold).collect()
 }
 
 /// Runs of the same letter.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use scoreboard::OpenError;
+use tine::config::{self, Diagnostic, Severity};
 
 use super::cli::{ColorWhen, ScoreboardArgs};
 use super::paint::{Paint, Style};
@@ -14,7 +15,7 @@ use super::watch::Interrupts;
 use super::{Trouble, json};
 
 pub(crate) fn run(options: &ScoreboardArgs) -> Result<(), Trouble> {
-    let path = options.file.clone();
+    let path = file(options)?;
     let mut screen = Screen::of(options);
     let mut sight =
         Sight::take(&path, now_ms(), None).map_err(|error| unreadable(&path, &error))?;
@@ -34,6 +35,44 @@ pub(crate) fn run(options: &ScoreboardArgs) -> Result<(), Trouble> {
         }
     }
     Ok(())
+}
+
+/// The file to look at: the one named, or the one that the configuration names.
+fn file(options: &ScoreboardArgs) -> Result<PathBuf, Trouble> {
+    let Some(config) = &options.config else {
+        return Ok(options.file.clone());
+    };
+    let loaded = config::load(&config::Options {
+        file: config.clone(),
+        server_root: options.server_root.clone(),
+        defines: options
+            .defines
+            .iter()
+            .map(|define| name_and_value(define))
+            .collect(),
+        before: Vec::new(),
+        after: Vec::new(),
+        env: &|name| std::env::var(name).ok(),
+    });
+    loaded.map(|config| config.paths.scoreboard_file).map_err(|diagnostics| {
+        let is_error = |one: &&Diagnostic| one.severity == Severity::Error;
+        let first = diagnostics.iter().find(is_error).map_or("it cannot be read", |one| &one.message);
+        let place = diagnostics.iter().find(is_error).and_then(|one| one.place.as_ref());
+        let at = place.map_or_else(|| config.display().to_string(), ToString::to_string);
+        // httpd's words may go on for lines; the first one says it.
+        let first = first.lines().next().unwrap_or_default();
+        Trouble::Said(format!(
+            "{at}: {first}; `tine -t -f {}` says more, and --file names the scoreboard without a configuration",
+            config.display()
+        ))
+    })
+}
+
+fn name_and_value(define: &str) -> (String, Option<String>) {
+    match define.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (define.to_owned(), None),
+    }
 }
 
 pub(crate) fn unreadable(path: &Path, error: &OpenError) -> Trouble {
@@ -170,6 +209,55 @@ fn now_ms() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser as _;
+
+    fn found(config: &str, more: &[&str]) -> Result<PathBuf, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tine.conf");
+        std::fs::write(&path, format!("Listen 80\n{config}")).unwrap();
+        let line = ["tinectl", "scoreboard", "-f", path.to_str().unwrap()];
+        let line = line.iter().chain(more);
+        let Command::Scoreboard(options) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("that is the command");
+        };
+        file(&options).map_err(|trouble| trouble.to_string())
+    }
+
+    #[test]
+    fn the_configuration_says_where_the_file_is() {
+        for (config, more, expected) in [
+            ("ScoreBoardFile /srv/board\n", &[][..], "/srv/board"),
+            (
+                "ServerRoot /\nScoreBoardFile run/board\n",
+                &[],
+                "/run/board",
+            ),
+            ("DefaultRuntimeDir /run/\n", &[], "/run/scoreboard"),
+            ("ScoreBoardFile board\n", &["-d", "/tmp"], "/tmp/board"),
+            (
+                "<IfDefine A>\nScoreBoardFile /${A}\n</IfDefine>\n",
+                &["-D", "A=b"],
+                "/b",
+            ),
+        ] {
+            assert_eq!(found(config, more), Ok(PathBuf::from(expected)), "{config}");
+        }
+    }
+
+    #[test]
+    fn a_broken_configuration_is_one_line_with_a_cure() {
+        let line = found("\nNonsense 1\n", &[]).unwrap_err();
+        assert!(
+            line.contains("tine.conf:3: ") && line.contains("Nonsense"),
+            "{line}"
+        );
+        assert!(
+            line.contains("`tine -t -f ") && line.contains("--file"),
+            "{line}"
+        );
+        assert_eq!(line.lines().count(), 1);
+    }
 
     #[test]
     fn colours_are_for_terminals_unless_somebody_says_otherwise() {

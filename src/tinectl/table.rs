@@ -40,6 +40,20 @@ impl Kind {
     }
 }
 
+/// How wide each column is (0 for one that is left out), and how far apart they stand.
+#[derive(Debug)]
+struct Fit {
+    widths: Vec<usize>,
+    gap: usize,
+}
+
+impl Fit {
+    fn total(&self) -> usize {
+        let shown = self.widths.iter().filter(|&&width| width > 0).count();
+        self.widths.iter().sum::<usize>() + self.gap * shown.saturating_sub(1)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
     text: String,
@@ -84,58 +98,53 @@ impl Table {
 
     /// Appends the table to `out`. Columns that are empty in every row are left out.
     pub(crate) fn render(&self, out: &mut String, width: Option<usize>, paint: Paint) {
-        let widths = self.widths(width);
+        let fit = self.fit(width);
         let header: Vec<Cell> = self
             .columns
             .iter()
             .map(|column| Cell::styled(column.name, Style::Dim))
             .collect();
         for row in std::iter::once(&header).chain(&self.rows) {
-            self.line(out, row, &widths, paint);
+            self.line(out, row, &fit, paint);
         }
     }
 
-    /// The width of each column; 0 for one that is left out.
-    fn widths(&self, room: Option<usize>) -> Vec<usize> {
-        let mut widths: Vec<usize> = (0..self.columns.len())
-            .map(|at| {
-                self.rows
-                    .iter()
-                    .filter_map(|row| row.get(at))
-                    .map(|cell| length(&cell.text))
-                    .max()
-            })
-            .zip(&self.columns)
-            .map(|(longest, column)| match longest {
+    /// How the table fits into `room`: first columns move together, then those that may are narrowed.
+    fn fit(&self, room: Option<usize>) -> Fit {
+        let natural = self.columns.iter().enumerate().map(|(at, column)| {
+            let cells = self.rows.iter().filter_map(|row| row.get(at));
+            match cells.map(|cell| length(&cell.text)).max() {
                 None | Some(0) => 0,
                 Some(longest) => longest.max(length(column.name)),
-            })
-            .collect();
-        let Some(room) = room else { return widths };
-        let shown = widths.iter().filter(|&&width| width > 0).count();
-        let mut excess =
-            (widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1)).saturating_sub(room);
-        while excess > 0 {
-            let longs = widths
-                .iter_mut()
-                .zip(&self.columns)
-                .filter(|(width, column)| column.kind.is_elastic() && **width > NARROWEST);
-            let Some((widest, _)) = longs.max_by_key(|(width, _)| **width) else {
+            }
+        });
+        let mut fit = Fit {
+            widths: natural.collect(),
+            gap: WIDE_GAP,
+        };
+        let Some(room) = room else { return fit };
+        if fit.total() > room {
+            fit.gap = NARROW_GAP;
+        }
+        for _ in room..fit.total() {
+            let elastic = fit.widths.iter_mut().zip(&self.columns);
+            let elastic =
+                elastic.filter(|(width, column)| column.kind.is_elastic() && **width > NARROWEST);
+            let Some((widest, _)) = elastic.max_by_key(|(width, _)| **width) else {
                 break;
             };
             *widest -= 1;
-            excess -= 1;
         }
-        widths
+        fit
     }
 
-    fn line(&self, out: &mut String, row: &[Cell], widths: &[usize], paint: Paint) {
+    fn line(&self, out: &mut String, row: &[Cell], fit: &Fit, paint: Paint) {
         let mut owed = 0;
         let shown = self
             .columns
             .iter()
             .zip(row)
-            .zip(widths)
+            .zip(&fit.widths)
             .filter(|(_, width)| **width > 0);
         for (at, ((column, cell), &width)) in shown.enumerate() {
             let text = match column.kind {
@@ -143,7 +152,7 @@ impl Table {
                 Kind::Words | Kind::Long | Kind::Number => cut(&cell.text, width),
             };
             let padding = width - length(&text);
-            let gap = if at == 0 { 0 } else { GAP };
+            let gap = if at == 0 { 0 } else { fit.gap };
             let (before, after) = match column.kind {
                 Kind::Number => (padding, 0),
                 Kind::Words | Kind::Long | Kind::Url => (0, padding),
@@ -197,8 +206,9 @@ fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Blanks between columns.
-const GAP: usize = 2;
+/// Blanks between columns, and the same where room is scarce.
+const WIDE_GAP: usize = 2;
+const NARROW_GAP: usize = 1;
 /// What a narrowed column keeps.
 const NARROWEST: usize = 8;
 
@@ -252,11 +262,11 @@ SLOT  SECS  REQUEST                    VHOST
     #[test]
     fn a_narrow_terminal_narrows_the_longest_text() {
         let expected = "\
-SLOT  SECS  REQUEST            VHOST
-0.0      3  GET /a/long/path…  www:443
-12.0  4711  GET / HTTP/1.1
+SLOT SECS REQUEST           VHOST
+0.0     3 GET /a/long/path… www:443
+12.0 4711 GET / HTTP/1.1
 ";
-        assert_eq!(render(Some(38)), expected);
+        assert_eq!(render(Some(35)), expected);
     }
 
     #[test]

@@ -120,6 +120,31 @@ fn tables_fit_a_terminal_of_a_hundred_columns() {
 }
 
 #[test]
+fn lines_of_letters_that_say_the_same_are_folded() {
+    let board = sample::board(10, 64);
+    let text = plain(&sight(&board, Liveness::Live), None);
+    let line = ".".repeat(64);
+    assert!(
+        text.contains(&format!("Scoreboard\n{line}\n… 9 more such lines\n. open")),
+        "{text}"
+    );
+    let process = board.claim_process(7, 0, 0).unwrap();
+    board
+        .slot(process, 0)
+        .set_status(scoreboard::Status::Write, 0);
+    let text = plain(&sight(&board, Liveness::Live), None);
+    assert!(
+        text.contains(&format!("Scoreboard\nW{}\n{line}\n… 8 more", &line[1..])),
+        "{text}"
+    );
+    let two = plain(&sight(&sample::board(2, 64), Liveness::Live), None);
+    assert!(
+        two.contains(&format!("{line}\n{line}\n. open")),
+        "two lines are no trouble"
+    );
+}
+
+#[test]
 fn colours_change_nothing_but_colour() {
     let sight = sight(&sample::prefork(), Liveness::Live);
     let painted = report::render(

@@ -152,5 +152,5 @@ const MEMBER_COLUMNS: [Column; 12] = [
     ),
     Column::numbers("To", "Content sent to it"),
     Column::numbers("From", "Content read from it"),
-    Column::words("Reason", "Why it is unusable, and for how long it has been"),
+    Column::texts("Reason", "Why it is unusable, and for how long it has been"),
 ];

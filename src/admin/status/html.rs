@@ -89,8 +89,8 @@ fn work(view: &View<'_>) -> Vec<(&'static str, String)> {
         ));
         rates.push(format!("{}/second", size(totals.bytes / uptime_s)));
     }
-    if totals.accesses > 0 {
-        rates.push(format!("{}/request", size(totals.bytes / totals.accesses)));
+    if let Some(bytes_each) = totals.bytes.checked_div(totals.accesses) {
+        rates.push(format!("{}/request", size(bytes_each)));
         let each = ratio(totals.duration_us, totals.accesses) / 1000.0;
         rates.push(format!("{} ms/request", brief(each)));
     }
@@ -393,7 +393,7 @@ const SLOT_COLUMNS: [Column; 15] = [
     Column::words("Client", "Address of the client"),
     Column::words("Protocol", "Protocol of the client connection"),
     Column::words("VHost", "Virtual host and port"),
-    Column::words("Request", "First line of the request"),
+    Column::texts("Request", "First line of the request"),
 ];
 
 const BALANCER_COLUMNS: [Column; 3] = [

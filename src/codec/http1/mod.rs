@@ -6,14 +6,14 @@
 //!
 //! Know first:
 //! - A head is decoded by `httparse` when it has arrived whole and is unremarkable, which is nearly always. When
-//!   that parser refuses it, our own slow parser ([`lines`]) decides with httpd's rules and names the reason.
+//!   that parser refuses it, our own slow parser (`lines`) decides with httpd's rules and names the reason.
 //!   The two agree on everything that both accept; the fast one is never the only judge of what is refused.
-//! - An incomplete head is scanned once ([`scan`]), so a head that comes byte by byte costs no more than its
+//! - An incomplete head is scanned once (`scan`), so a head that comes byte by byte costs no more than its
 //!   length, and a line beyond its limit is refused before it has arrived.
 //! - Both codecs are small and own no buffers: an idle connection holds the struct and nothing else.
 //! - After a request was refused, the server codec still takes the response that says so, and then closes.
 //!
-//! Reading order: [`server`], [`client`], [`request`], [`response`], [`content`], [`write`], [`lines`], [`scan`].
+//! Reading order: `server`, `client`, `request`, `response`, `content`, `write`, `lines`, `scan`.
 
 mod client;
 mod content;

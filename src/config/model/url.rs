@@ -87,7 +87,7 @@ impl WorkerUrl {
         if !is_scheme(scheme) {
             return Err(UrlError::NotAbsolute);
         }
-        let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let authority_end = authority_length(rest);
         let (authority, path) = rest.split_at(authority_end);
         // The last `@` ends the credentials: a password may hold another.
         let (userinfo, host_port) = match authority.rsplit_once('@') {
@@ -236,6 +236,19 @@ pub fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
+/// How long the authority at the start of `rest` is. A `$1` that stands for the whole path begins it: `http://host:8080$1`.
+fn authority_length(rest: &str) -> usize {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let dollar = rest.get(..end).and_then(|authority| authority.find('$'));
+    let begins_path = |at: usize| {
+        let mut after = rest.get(at + 1..).unwrap_or_default().bytes();
+        at > 0
+            && after.next().is_some_and(|byte| byte.is_ascii_digit())
+            && matches!(after.next(), None | Some(b'/' | b'?' | b'#' | b'$'))
+    };
+    dollar.filter(|&at| begins_path(at)).unwrap_or(end)
+}
+
 /// Splits `unix:PATH|URL`.
 fn split_socket(text: &str) -> Result<(Option<PathBuf>, &str), UrlError> {
     let Some(rest) = strip_prefix_ignore_case(text, "unix:") else {
@@ -314,6 +327,10 @@ mod tests {
             ("ajp://a:8009", "ajp://a"),
             ("http://user:p@ss@a/", "http://user:p@ss@a/"),
             ("http://[::1]:8080/", "http://[::1]:8080/"),
+            ("http://a:80$1", "http://a$1"),
+            ("http://A$1?x=$2", "http://a$1?x=$2"),
+            ("http://$1.a/", "http://$1.a/"),
+            ("http://a$1.b/", "http://a$1.b/"),
             ("unix:/run/x.sock|http://app/y", "http://app/y"),
             ("unix:/run/x.sock|fcgi:", "fcgi://localhost"),
             ("unix:///run/x.sock|http://", "http://localhost"),

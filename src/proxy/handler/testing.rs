@@ -21,7 +21,7 @@ pub(in crate::proxy) fn config(text: &str) -> &'static Config {
         after: Vec::new(),
         env: &|_| None,
     };
-    let text = format!("Listen 127.0.0.1:80\nServerName tine.test\n{text}");
+    let text = format!("Listen 127.0.0.1:80\nLogLevel debug\nServerName tine.test\n{text}");
     let config = load_str(&text, &options).unwrap_or_else(|errors| panic!("{errors:#?}"));
     Box::leak(Box::new(config))
 }

@@ -61,7 +61,7 @@ fn ask(map: &Map, locations: &[u16], path: &[u8], raw: &str) -> Option<(String, 
         target: &target,
     };
     let found = map.find(&question, &mut url)?;
-    let (_, _, form) = map.rule(found.rule).unwrap();
+    let (_, form) = map.rule(found.rule).unwrap();
     Some((
         String::from_utf8(url).unwrap(),
         form,

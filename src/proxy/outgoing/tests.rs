@@ -179,6 +179,7 @@ fn clients_are_named_by_address_alone() {
 }
 
 #[test]
+#[expect(clippy::type_complexity, reason = "the row of a table")]
 fn max_forwards_counts_down_and_ends() {
     // (ProxyMaxForwards, the client's field, ours or the refusal)
     let rows: [(Option<i32>, Option<&str>, Result<Option<&str>, Refusal>); 10] = [
@@ -259,7 +260,7 @@ fn content_is_announced_as_the_client_did_and_both_lengths_end_the_connection() 
 fn targets_are_the_members_path_the_requests_path_and_the_query() {
     use PathForm::{Decoded, Encoded, Verbatim};
     // (member's path, path, form, query, target)
-    let rows: [(&str, &str, PathForm, Option<&str>, &str); 9] = [
+    let rows: [(&str, &str, PathForm, Option<&str>, &str); 11] = [
         ("", "/x", Decoded, None, "/x"),
         ("/", "/x", Decoded, None, "//x"),
         ("/base", "/a b", Decoded, Some("q=%20"), "/base/a%20b?q=%20"),
@@ -269,6 +270,8 @@ fn targets_are_the_members_path_the_requests_path_and_the_query() {
         ("", "/a%2Fb?sent", Verbatim, Some("sent"), "/a%2Fb?sent"),
         ("/b", "/a\r\nX: y", Decoded, None, "/b/a%0D%0AX:%20y"),
         ("", "", Decoded, None, "/"),
+        ("/", "", Decoded, None, "//"),
+        ("/base", "", Decoded, None, "/base/"),
     ];
     for (base, path, form, query, expected) in rows {
         let mut head = RequestHead::default();
