@@ -678,9 +678,9 @@ fn keep_alive_limits_are_kept() {
     );
     assert_ne!(
         client.get("/").expect(200).field("connection"),
-        Some("close")
+        Some("close"),
+        "the requests after the first are counted, as in httpd"
     );
-    // httpd counts the requests after the first.
     let last = client.get("/").expect(200);
     assert_eq!(last.field("connection"), Some("close"));
     assert!(client.is_closed());
