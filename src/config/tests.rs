@@ -1,3 +1,5 @@
+//! Configurations whole: golden diagnostics and models, and what holds across directives.
+
 use super::model::{Destination, Mpm, PassTarget, Require};
 use super::*;
 use std::fs;
