@@ -14,7 +14,7 @@ const SPARE_MEMBERS: u32 = 512;
 
 /// The process sizes in force, with the warnings about corrected ones.
 pub(super) fn settle(config: &Config) -> (Settled, Vec<String>) {
-    let mpm = match config.mpm.mpm.or(model::Mpm::Event) {
+    let mpm = match config.mpm.mpm.or(model::Mpm::default()) {
         model::Mpm::Prefork => Mpm::Prefork,
         model::Mpm::Worker => Mpm::Worker,
         model::Mpm::Event => Mpm::Event,
