@@ -4,7 +4,7 @@
 //! scheme whose effect is still to come.
 
 use super::diagnostic::Diagnostic;
-use super::model::{Config, LogFormatRef, WorkerUrl};
+use super::model::{Config, LogFormatRef, Mpm, WorkerUrl};
 use super::modules::load_line;
 use super::source::Place;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,7 @@ pub(super) fn check(config: &Config, later: &BTreeMap<&'static str, Place>) -> V
     balancers(config, &mut found);
     schemes(config, &mut found);
     formats(config, &mut found);
+    sizes(config, &mut found);
     for (name, place) in later {
         found.push(
             Diagnostic::warning(format!("`{name}` is understood, but has no effect yet")).at(place),
@@ -120,6 +121,29 @@ fn scheme(config: &Config, url: &WorkerUrl, place: &Place) -> Option<Diagnostic>
             .at(place)
             .hint(format!("add `{}`", load_line(module))),
     )
+}
+
+/// Sizes of a process model that is not in use. Once an MPM is chosen, the others' directives are unknown; until then they are read.
+fn sizes(config: &Config, found: &mut Vec<Diagnostic>) {
+    let mpm = config.mpm.mpm.or(Mpm::default());
+    if mpm == Mpm::Prefork {
+        return;
+    }
+    let rows = [
+        ("MinSpareServers", &config.mpm.min_spare_servers),
+        ("MaxSpareServers", &config.mpm.max_spare_servers),
+    ];
+    for (name, setting) in rows {
+        let Some(place) = setting.place() else {
+            continue;
+        };
+        let message = format!("{name} has no effect: the process model is {}", mpm.name());
+        found.push(
+            Diagnostic::warning(message)
+                .at(place)
+                .hint("add `MPM prefork` to have one process per connection, or remove the line"),
+        );
+    }
 }
 
 /// A format without any `%` is a nickname that nobody defined.

@@ -1,3 +1,5 @@
+//! Configurations whole: golden diagnostics and models, and what holds across directives.
+
 use super::model::{Destination, Mpm, PassTarget, Require};
 use super::*;
 use std::fs;
@@ -240,11 +242,28 @@ fn listed_modules_decide_what_is_understood() {
         "LoadModule mpm_event_module modules/mod_mpm_event.so\nProxyTimeout 5\nThreadsPerChild 5",
     );
     assert_eq!(
-        (config.modules.explicit, config.mpm.mpm.or(Mpm::Prefork)),
+        (config.modules.explicit, config.mpm.mpm.or(Mpm::default())),
         (false, Mpm::Event)
     );
     let text = complaints("MPM worker\nMinSpareServers 5");
     assert!(text.contains("Invalid command 'MinSpareServers'"), "{text}");
+}
+
+#[test]
+fn without_a_choice_the_process_model_is_event_everywhere() {
+    let config = parse("<IfModule event.c>\nTimeout 5\n</IfModule>\nMinSpareServers 5");
+    assert_eq!(config.main.timeout_s.or(0), 5);
+    assert_eq!(config.mpm.mpm.or(Mpm::default()), Mpm::Event);
+    let modules = dump_modules(&config);
+    assert!(
+        modules.ends_with(" mpm_event_module (static)\n"),
+        "{modules}"
+    );
+    let notes = render(&config.notes);
+    assert!(
+        notes.contains("MinSpareServers has no effect: the process model is event"),
+        "{notes}"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::args::{Word, is_glob, words};
 use super::diagnostic::{Diagnostic, Severity, last_line};
 use super::directive::{self, Action, Contexts, Directive, Policy, SectionKind};
-use super::directives::{access, core, proxy};
+use super::directives::{access, hosts, proxy};
 use super::model::{Config, DirConfig, Location, Modules, Pattern, ProxySection, Server};
 use super::modules;
 use super::scope::{Args, Complaint, Inside, Scope, Subject};
@@ -282,7 +282,7 @@ impl<'a> Walk<'a> {
         };
         match kind {
             SectionKind::VirtualHost => {
-                core::vhost(&scope, &words).map(|vhost| Header::Vhost(Box::new(vhost)))
+                hosts::vhost(&scope, &words).map(|vhost| Header::Vhost(Box::new(vhost)))
             }
             SectionKind::Location => {
                 single_pattern("Location", &words, false).map(Header::Location)

@@ -4,7 +4,7 @@
 //! changed by a second BalancerMember (httpd 2.4 warns and ignores), but always by ProxySet.
 
 use super::params::{self, Pair, Wording};
-use super::proxy::{add_worker, next_id22, plain_id22};
+use super::workers::{add_worker, next_id22, plain_id22};
 use crate::config::args::Word;
 use crate::config::directive::{Arity, Contexts, Directive};
 use crate::config::model::{

@@ -22,7 +22,7 @@ pub(super) static TABLE: &[Directive] = &[
         "which process model to use: prefork, worker or event",
         "MPM prefork",
     )
-    .default("prefork"),
+    .default("event"),
     Directive::new(
         "StartServers",
         MPM_COMMON,
