@@ -3,7 +3,7 @@
 use super::*;
 use crate::balancer::Methods;
 use crate::config::{Options, load_str, model::Config};
-use crate::http::RequestHead;
+use crate::http::{RequestHead, Status};
 use crate::log::{ErrorLog, LevelMap, Sink, Zone};
 use crate::proxy::SCHEMES;
 use crate::request::{DirCache, Env, Me, Peers, Route, Site, Vhosts, locate};
@@ -58,6 +58,15 @@ pub(super) struct Asked {
 impl World {
     /// A server with this configuration whose log shows everything up to debug.
     pub(super) fn new(text: &str) -> Self {
+        Self::with_level(text, Level::Debug)
+    }
+
+    /// One whose log shows no traces.
+    pub(super) fn quiet(text: &str) -> Self {
+        Self::with_level(&format!("LogLevel info\n{text}"), Level::Info)
+    }
+
+    fn with_level(text: &str, level: Level) -> Self {
         let (config, board) = (config(text), board());
         let proxy = Proxy::compile(config, board, Methods::default(), SCHEMES)
             .unwrap_or_else(|errors| panic!("{errors:#?}"));
@@ -75,7 +84,7 @@ impl World {
             )
             .unwrap();
             let mut levels = LevelMap::new();
-            levels.set_default(Level::Debug);
+            levels.set_default(level);
             let log = ErrorLog::new(Arc::clone(&sink), levels.compile(), "main", Zone::fixed(0));
             site.error_log = Some(Box::leak(Box::new(log)));
             site
