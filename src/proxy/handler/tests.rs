@@ -344,19 +344,7 @@ fn a_balanced_request_is_traced_as_in_2_2() {
     let world = World::new(CLUSTER);
     let mut asked = world.ask("GET /app/x?q", &[("Host", "h")]).unwrap();
     world.start(&mut asked);
-    let address = "10.0.0.1:8080".parse().unwrap();
-    for milestone in [
-        Milestone::Acquired,
-        Milestone::SocketCreated(address),
-        Milestone::Connected(address),
-        Milestone::HeadSent(true),
-        Milestone::BodySent,
-        Milestone::Released,
-    ] {
-        world.with(&mut asked, |ask, plan| {
-            world.proxy.milestone(ask, plan, milestone)
-        });
-    }
+    world.reach_all(&mut asked, "10.0.0.1:8080");
     world.finish(&mut asked, 200);
     let expected = "\
 mod_proxy_balancer.c(46): proxy: BALANCER: canonicalising URL //c/x
@@ -460,5 +448,34 @@ fn every_failure_leaves_one_line_that_says_what_is_done_about_it() {
             world.finish(&mut asked, 200);
         }
         assert_eq!(world.log(), [format!("{member}{expected}")]);
+    }
+}
+
+/// The first example of the slides on mod_proxy_balancer.
+const SLIDES: &str = "
+    <Proxy balancer://foo>
+        BalancerMember http://www1.example.com/
+        BalancerMember http://www3.example.com/
+        BalancerMember http://www2.example.com/ status=+h
+        ProxySet lbmethod=bytraffic
+    </Proxy>
+    ProxyPass / balancer://foo/
+    ";
+
+#[test]
+fn the_slides_first_example_is_traced_from_the_childs_birth_to_the_requests_end() {
+    for (name, threads) in [("slides_prefork.txt", 1), ("slides_threaded.txt", 25)] {
+        let world = World::new(SLIDES);
+        world.init(threads);
+        let mut asked = world
+            .ask("GET /index.html", &[("Host", "www.example.com")])
+            .unwrap();
+        assert_eq!(
+            world.start(&mut asked),
+            "-> http://www1.example.com/ //index.html"
+        );
+        world.reach_all(&mut asked, "192.0.2.80:80");
+        world.finish(&mut asked, 200);
+        world.assert_golden(name);
     }
 }
