@@ -11,6 +11,8 @@ mod compile;
 mod logs;
 mod sizes;
 
+pub(crate) use sizes::mpm;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;

@@ -150,6 +150,7 @@ impl Core {
             peers,
             stage: Stage::Fresh,
             exchange: None,
+            announced: None,
             served: 0,
             since_ms: self.gear.now_ms,
             moved_ms: self.gear.now_ms,
