@@ -13,6 +13,7 @@ mod sizes;
 
 pub(crate) use sizes::mpm;
 
+use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -136,6 +137,7 @@ struct Server {
     sinks: Sinks,
     /// The environment that messages of the parent belong to.
     env: Option<&'static Env>,
+    mpm: Option<Mpm>,
     now: Now,
 }
 
@@ -146,6 +148,7 @@ impl Server {
             board: None,
             sinks: Sinks::new(),
             env: None,
+            mpm: None,
             now: clock::now(),
         }
     }
@@ -222,7 +225,11 @@ impl Server {
     }
 
     fn say(&self, level: Level, message: &str) {
-        let line = Line::new(module(message), level, Tag::None, &message);
+        self.say_as(Module::Core, level, message);
+    }
+
+    fn say_as(&self, module: Module, level: Level, message: &str) {
+        let line = Line::new(module, level, Tag::None, &message);
         match self.env.and_then(|env| env.main().error_log) {
             Some(log) => log.write(&self.stamp(), &line),
             None => crate::log::startup(&line),
@@ -267,6 +274,7 @@ impl mpm::Service for Server {
             compile::environment(config, board, generation, self.start.extensions, Some(logs))?;
         let env: &'static Env = Box::leak(Box::new(env));
         self.env = Some(env);
+        self.mpm = Some(settled.mpm);
         warnings
             .iter()
             .for_each(|warning| self.say(Level::Warn, warning));
@@ -314,16 +322,14 @@ impl mpm::Service for Server {
     }
 
     fn log(&self, level: mpm::Level, message: &str) {
-        self.say(
-            match level {
-                mpm::Level::Error => Level::Error,
-                mpm::Level::Warn => Level::Warn,
-                mpm::Level::Notice => Level::Notice,
-                mpm::Level::Info => Level::Info,
-                mpm::Level::Debug => Level::Debug,
-            },
-            message,
-        );
+        let level = match level {
+            mpm::Level::Error => Level::Error,
+            mpm::Level::Warn => Level::Warn,
+            mpm::Level::Notice => Level::Notice,
+            mpm::Level::Info => Level::Info,
+            mpm::Level::Debug => Level::Debug,
+        };
+        self.say_as(self.mpm.map_or(Module::Core, mpm_module), level, message);
     }
 
     fn tick(&mut self, generation: &Generation, now: Now) -> Option<String> {
@@ -359,7 +365,7 @@ impl mpm::Service for Server {
 }
 
 /// A child's life: its loops, each on a thread of its own except the first.
-fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
+fn serve(env: &'static Env, birth: Birth) -> io::Result<()> {
     let Birth {
         index,
         pid,
@@ -395,13 +401,17 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
         accepts_max: u64::from(max_connections.unwrap_or(0)),
     };
     let first = bear(0, Some(control), &listeners);
-    let others: Vec<LoopBirth> = (1..loops).map(|number| bear(number, None, &listeners)).collect();
+    let others: Vec<LoopBirth> = (1..loops)
+        .map(|number| bear(number, None, &listeners))
+        .collect();
     // The loops close the listeners when they drain, which takes that nobody else holds them.
     drop(listeners);
     let mut threads = Vec::new();
     for birth in others {
         let name = format!("loop {}", birth.thread);
-        let spawned = thread::Builder::new().name(name).spawn(move || event_loop::run(birth))?;
+        let spawned = thread::Builder::new()
+            .name(name)
+            .spawn(move || event_loop::run(birth))?;
         threads.push(spawned);
     }
     env.board
@@ -409,11 +419,10 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
         .set_state(scoreboard::ProcessState::Ready);
     let mut result = event_loop::run(first);
     for thread in threads {
-        result = result.and(
-            thread
-                .join()
-                .unwrap_or_else(|_| Err(std::io::Error::other("a loop panicked"))),
-        );
+        let ended = thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("a loop panicked")));
+        result = result.and(ended);
     }
     result
 }
@@ -422,9 +431,13 @@ fn connections(shape: &Shape) -> usize {
     usize::try_from(shape.connections).unwrap_or(usize::MAX)
 }
 
-/// The module that a parent's message belongs to: httpd prints everything of the MPM under `mpm_NAME`, the rest as core.
-fn module(_message: &str) -> Module {
-    Module::Core
+/// The module under whose name the parent's own messages are printed.
+const fn mpm_module(mpm: Mpm) -> Module {
+    match mpm {
+        Mpm::Prefork => Module::MpmPrefork,
+        Mpm::Worker => Module::MpmWorker,
+        Mpm::Event => Module::MpmEvent,
+    }
 }
 
 /// When this program was built; the build does not record it, so that builds can be repeated byte for byte.

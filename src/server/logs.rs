@@ -45,7 +45,10 @@ fn open_site(
     };
     let sink = open_sink(sinks, target, root)?;
     let levels = crate::request::dir::levels(&server.log_level);
-    let levels = floor.map_or(levels.clone(), |floor| levels.at_least(floor));
+    let levels = match floor {
+        Some(floor) => levels.at_least(floor),
+        None => levels,
+    };
     let mut error = ErrorLog::new(sink, levels, &server.label(), Zone::system());
     if let Some(format) = server.error_log_format.get() {
         error = error.with_format(ErrorFormat::compile(format).map_err(|error| error.to_string())?);
@@ -136,6 +139,9 @@ fn open_sink(sinks: &mut Sinks, target: Target, root: &Path) -> Result<Arc<Sink>
             error,
             path.display()
         ),
-        other => format!("could not open log {other:?}: {error}"),
+        Target::Program(command) => format!("could not start the piped log `{command}`: {error}"),
+        Target::Syslog(..) | Target::Stderr | Target::Stdout => {
+            format!("could not open log {target:?}: {error}")
+        }
     })
 }
