@@ -2,7 +2,7 @@
 //!
 //! Responsible for: what `tine …` means, everything that it prints, and the exit code. Not responsible for: how a server runs
 //! (`server`, `mpm`), or what a configuration says (`config`). Nothing else in the house writes to standard output; `demo`, which is a
-//! command line's doing too, does it through [`say`].
+//! command line's doing too, does it through `say`.
 //!
 //! Know first: texts and streams are httpd's, because scripts read them: `Syntax OK` goes to standard error, the answers of `-k` to standard
 //! output. Exit codes are not: httpd ends with 0 when there was nothing to stop, here 0 means that what was asked for has happened.
@@ -105,12 +105,10 @@ fn dumped(config: &Config, dump: Dump) -> String {
     }
 }
 
-/// The MPM that the configuration chooses; the usual one when it cannot be read, which `-V` is no place to complain about.
+/// The MPM that the server would run as; that of an empty configuration when there is none to read, which `-V` is no place to complain
+/// about.
 fn mpm_of(options: &Options<'_>) -> Mpm {
-    config::load(options).map_or_else(
-        |_| Mpm::default(),
-        |config| config.mpm.mpm.or(Mpm::default()),
-    )
+    server::mpm(&config::load(options).unwrap_or_default())
 }
 
 /// `-k`: find the server by its configuration, and tell it.
@@ -339,6 +337,20 @@ mod tests {
         );
         assert!(said.contains("Invalid command 'Lisden'"), "{said}");
         assert!(said.ends_with('\n') && !said.ends_with("\n\n"), "{said}");
+    }
+
+    #[test]
+    fn the_configuration_in_the_readme_is_one() {
+        let readme = include_str!("../README.md");
+        let (_, rest) = readme.split_once("```apache\n").expect("it has one");
+        let (text, _) = rest.split_once("```").expect("which ends");
+        let (_directory, file) = written(text);
+        let words = ["tine", "-f", &file].map(OsString::from);
+        let options = args::parse(words).expect("known").options;
+        match server::check(&options, Extensions::default()) {
+            Ok((_, warnings)) => assert_eq!(warnings, Vec::<String>::new()),
+            Err(errors) => panic!("{errors}"),
+        }
     }
 
     #[test]

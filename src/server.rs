@@ -11,6 +11,9 @@ mod compile;
 mod logs;
 mod sizes;
 
+pub(crate) use sizes::mpm;
+
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -383,7 +386,7 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
     )));
     let party: &'static Party = Box::leak(Box::new(Party::new(loops as usize)));
     let listeners = Arc::new(listeners);
-    let bear = |thread: u32, control| LoopBirth {
+    let bear = |thread: u32, control, listeners: &Arc<Vec<TcpListener>>| LoopBirth {
         env,
         me,
         thread,
@@ -395,18 +398,20 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
         control,
         accepts_max: u64::from(max_connections.unwrap_or(0)),
     };
+    let first = bear(0, Some(control), &listeners);
+    let others: Vec<LoopBirth> = (1..loops).map(|number| bear(number, None, &listeners)).collect();
+    // The loops close the listeners when they drain, which takes that nobody else holds them.
+    drop(listeners);
     let mut threads = Vec::new();
-    for number in 1..loops {
-        let birth = bear(number, None);
-        let spawned = thread::Builder::new()
-            .name(format!("loop {number}"))
-            .spawn(move || event_loop::run(birth))?;
+    for birth in others {
+        let name = format!("loop {}", birth.thread);
+        let spawned = thread::Builder::new().name(name).spawn(move || event_loop::run(birth))?;
         threads.push(spawned);
     }
     env.board
         .process(index)
         .set_state(scoreboard::ProcessState::Ready);
-    let mut result = event_loop::run(bear(0, Some(control)));
+    let mut result = event_loop::run(first);
     for thread in threads {
         result = result.and(
             thread

@@ -183,12 +183,12 @@ impl Collected {
             Arg::Short('X') => self.define("DEBUG")?,
             Arg::Short('D') => self.define(&text(parser, "-D")?)?,
             Arg::Short('k') => self.control = Some(action(&text(parser, "-k")?)?),
-            Arg::Short('d') => self.server_root = Some(parser.value()?.into()),
+            Arg::Short('d') => self.server_root = Some(fixed(parser.value()?)),
             Arg::Short('f') => self.file = Some(parser.value()?.into()),
             Arg::Short('C') => self.before.push(text(parser, "-C")?),
             Arg::Short('c') => self.after.push(text(parser, "-c")?),
             Arg::Short('e') => self.startup_level = Some(level(&text(parser, "-e")?)?),
-            Arg::Short('E') => self.startup_log = Some(parser.value()?.into()),
+            Arg::Short('E') => self.startup_log = Some(fixed(parser.value()?)),
             Arg::Short(_) | Arg::Long(_) => return Err(argument.unexpected().into()),
             Arg::Value(word) => {
                 let word = word.to_string_lossy();
@@ -262,6 +262,13 @@ impl Collected {
 fn absolute(server_root: Option<&Path>, file: Option<&Path>) -> PathBuf {
     let root = server_root.unwrap_or_else(|| Path::new(SERVER_ROOT));
     root.join(file.unwrap_or_else(|| Path::new(CONFIG_FILE)))
+}
+
+/// A path that means the same after the server has gone into the background, and so to `/`.
+fn fixed(path: OsString) -> PathBuf {
+    let path = PathBuf::from(path);
+    // Refused only for an empty path, or where there is no working directory; then whoever opens it says so.
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// A value that becomes part of a text.
@@ -376,6 +383,10 @@ mod tests {
             ("-f conf/a.conf -d /srv", "/srv/conf/a.conf"),
             ("-f a.conf -f b.conf", "/etc/tine/b.conf"),
         ];
+        let here = std::env::current_dir().expect("tests run somewhere");
+        let below = read("-d sub").expect("known").options;
+        assert_eq!(below.server_root, Some(here.join("sub")));
+        assert_eq!(below.file, here.join("sub/tine.conf"));
         for (line, expected) in table {
             let file = read(line).expect(line).options.file;
             assert_eq!(file, Path::new(expected), "tine {line}");

@@ -139,6 +139,7 @@ StartServers        3
 MinSpareServers     2
 MaxSpareServers     5
 MaxRequestWorkers  64
+ServerLimit        64
 
 ErrorLog  "@here@/error_log"
 LogLevel  warn proxy:debug proxy_balancer:debug

@@ -174,7 +174,7 @@ impl Demo {
             if let Some(at) = self.origins.iter().position(|(known, _)| *known == pid) {
                 let (_, part) = self.origins.remove(at);
                 if is_told {
-                    say(&words::ended(part, pid));
+                    say(&words::ended(part, pid, &self.origins));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! What the demo says in the terminal.
 
-use super::cast::{Part, Role};
+use super::cast::Part;
 use super::conf::Place;
 use crate::sys::process::Pid;
 use std::net::SocketAddr;
@@ -57,12 +57,18 @@ Ctrl-C ends everything.
 }
 
 /// When a backend has ended.
-pub(super) fn ended(part: &Part, pid: Pid) -> String {
-    let then = match part.role {
-        Role::Apps => "/apps/ goes on with what is left: php1 and php2 first, then phpbkup",
-        Role::Serv => "/serv/ goes on with the other one",
-        Role::Images => "/images/ answers 503: it had only this one",
-        Role::Start => "/ answers 503: it had only this one",
+pub(super) fn ended(part: &Part, pid: Pid, left: &[(Pid, &'static Part)]) -> String {
+    let path = part.role.path();
+    let same = left.iter().filter(|(_, other)| other.role == part.role);
+    let names: Vec<_> = same.map(|(_, other)| other.name).collect();
+    let then = match names.as_slice() {
+        [] => format!("nobody is left for {path}, which answers 503"),
+        ["phpbkup"] => format!("{path} goes on with phpbkup, the standby"),
+        [rest @ .., "phpbkup"] => {
+            let rest = rest.join(" and ");
+            format!("{path} goes on with {rest}; phpbkup still stands by")
+        }
+        rest => format!("{path} goes on with {}", rest.join(" and ")),
     };
     format!("{} (pid {pid}) has ended; {then}\n", part.name)
 }
@@ -90,15 +96,47 @@ mod tests {
     use super::super::cast::CAST;
     use super::*;
 
+    fn cast() -> Vec<(Pid, &'static Part)> {
+        let pids = (101..).filter_map(Pid::from_number);
+        pids.zip(&CAST).collect()
+    }
+
+    #[test]
+    fn an_end_says_who_goes_on() {
+        let mut left = cast();
+        let mut end = |name: &str| {
+            let at = left
+                .iter()
+                .position(|(_, part)| part.name == name)
+                .expect("it lives");
+            let (pid, part) = left.remove(at);
+            ended(part, pid, &left)
+        };
+        let table = [
+            (
+                "php2",
+                "php2 (pid 102) has ended; /apps/ goes on with php1; phpbkup still stands by\n",
+            ),
+            (
+                "php1",
+                "php1 (pid 101) has ended; /apps/ goes on with phpbkup, the standby\n",
+            ),
+            (
+                "phpbkup",
+                "phpbkup (pid 103) has ended; nobody is left for /apps/, which answers 503\n",
+            ),
+            ("tc1", "tc1 (pid 104) has ended; /serv/ goes on with tc2\n"),
+        ];
+        for (name, expected) in table {
+            assert_eq!(end(name), expected);
+        }
+    }
+
     #[test]
     fn the_opening_names_urls_files_and_the_pid_to_kill() {
         let parent = tempfile::tempdir().expect("a directory");
         let place = Place::make_in(parent.path(), "").expect("a directory");
-        let origins: Vec<_> = CAST
-            .iter()
-            .zip(101..)
-            .map(|(part, pid)| (Pid::from_number(pid).expect("positive"), part))
-            .collect();
+        let origins = cast();
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
         let text = opening(&place, address, &origins);
         assert!(

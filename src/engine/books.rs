@@ -93,13 +93,20 @@ impl Books {
 
     /// Writes the access log of a finished exchange.
     pub fn close(&mut self, cell: &Exchange, client: &Client, gear: &Gear, keeps: bool) {
-        let (Some(head), Some(site)) = (cell.head.as_deref(), cell.route.site) else {
-            return;
-        };
+        let head = cell.head.as_deref().unwrap_or(&gear.blank);
+        let site = cell
+            .route
+            .site
+            .unwrap_or_else(|| gear.env.site_at(client.peers.local));
         if site.access_logs.is_empty() {
             return;
         }
-        self.put_request_line(head);
+        if cell.head.is_some() {
+            self.put_request_line(head);
+        } else {
+            self.line.clear();
+            self.line.extend_from_slice(&cell.bad_line);
+        }
         let began = cell.count.began_us;
         let status = cell.status.map_or(0, crate::http::Status::as_u16);
         let original = cell

@@ -3,7 +3,7 @@
 //! While nothing happens it is this struct and a socket: no buffers, no slot, no timer activity.
 
 use crate::buf::{Input, Output};
-use crate::codec::ServerCodec;
+use crate::codec::{ServerCodec, StreamId};
 use crate::request::Peers;
 use crate::transport::Transport;
 
@@ -25,6 +25,8 @@ pub struct Client {
     pub stage: Stage,
     /// The exchange in progress.
     pub exchange: Option<Key>,
+    /// A request that has begun to arrive and waits for a slot.
+    pub announced: Option<StreamId>,
     /// Exchanges that were begun on this connection, this one included.
     pub served: u32,
     /// When the stage began, in milliseconds of the loop's clock.

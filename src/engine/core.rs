@@ -150,6 +150,7 @@ impl Core {
             peers,
             stage: Stage::Fresh,
             exchange: None,
+            announced: None,
             served: 0,
             since_ms: self.gear.now_ms,
             moved_ms: self.gear.now_ms,
@@ -208,6 +209,21 @@ impl Core {
                 client.codec.close_after_response();
             }
         }
+    }
+
+    /// Whether no new connections are taken any more.
+    #[must_use]
+    pub const fn is_draining(&self) -> bool {
+        self.gear.is_draining
+    }
+
+    /// Ends everything now: exchanges are cut, their books closed.
+    pub fn quit(&mut self) {
+        self.gear.is_draining = true;
+        for key in self.clients.keys() {
+            self.stop(key);
+        }
+        self.books.flush();
     }
 
     /// Whether nothing is left to do for a loop that drains.

@@ -18,7 +18,7 @@ use super::pool::{Offer, Parked};
 use super::pump;
 use super::slab::Key;
 use super::timers::Kind;
-use super::work::Step;
+use super::work::{Step, say_continue};
 
 /// Which rung of the ladder an exchange in phase *Dial* stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -295,7 +295,10 @@ impl Core {
     /// The connection is ready: it gets the request's head.
     fn pair(&mut self, exchange: Key, key: Key) {
         self.link(exchange, key);
-        if let Err(failure) = self.send_head(exchange, key) {
+        let sent = self
+            .send_head(exchange, key)
+            .and_then(|()| self.invite_content(exchange));
+        if let Err(failure) = sent {
             // Sent so little that nothing can have been seen; the next look at the exchange deals with it.
             if let Some(cell) = self.exchanges.get_mut(exchange) {
                 cell.pending = Some(failure);
@@ -355,6 +358,34 @@ impl Core {
         cell.count.backend_out = up.output.len() as u64;
         cell.enter(Phase::Await, gear.now_ms);
         Ok(())
+    }
+
+    /// Tells a client that waits with its content to go on, when the backend will not be asked whether it should
+    /// (Proxy100Continue Off; RFC 9110 §10.1.1).
+    fn invite_content(&mut self, exchange: Key) -> Result<(), Failure> {
+        let Self {
+            exchanges,
+            clients,
+            gear,
+            ..
+        } = self;
+        let Some(cell) = exchanges.get_mut(exchange) else {
+            return Ok(());
+        };
+        let is_waiting = cell
+            .head
+            .as_deref()
+            .is_some_and(|head| head.expects_continue)
+            && cell.request == Half::Open
+            && !cell.awaits_continue
+            && !cell.has_said_continue;
+        match cell.client.and_then(|key| clients.at_mut(key)) {
+            Some(client) if is_waiting => {
+                cell.has_said_continue = true;
+                say_continue(cell, client, gear)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The addresses of a backend's host have come, or not.

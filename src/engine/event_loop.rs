@@ -248,6 +248,7 @@ impl EventLoop {
                 }
             }
             if is_called && self.called() == Some(Order::Quit) {
+                self.core.quit();
                 return Ok(());
             }
             wake_ms = self.core.end_turn();
@@ -255,6 +256,11 @@ impl EventLoop {
                 self.party.tell(Order::Drain);
             }
             self.gate()?;
+            if self.core.is_draining() && !self.listeners.is_empty() {
+                // Out of the epoll already. Without the descriptors gone as well, the port would stay open for as long
+                // as the last exchange takes.
+                self.listeners = Arc::default();
+            }
             if self.core.is_drained() {
                 return Ok(());
             }

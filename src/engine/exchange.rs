@@ -122,6 +122,10 @@ pub struct Exchange {
     pub content: Vec<u8>,
     /// Most content to gather, in bytes.
     pub gather_max: usize,
+    /// Content follows the response's head.
+    pub has_content: bool,
+    /// The request line as far as it came, when no head could be made of it.
+    pub bad_line: Vec<u8>,
     /// A client that waits with its content was told to go on.
     pub has_said_continue: bool,
     /// How far the search for a connection is.
@@ -183,6 +187,8 @@ impl Exchange {
         self.backend_status = None;
         self.gather_max = 0;
         self.has_said_continue = false;
+        self.has_content = false;
+        self.bad_line.clear();
         self.route.clear();
         self.plan.clear();
         self.answer = None;

@@ -12,6 +12,7 @@
 //! [`pump`] → [`close`] → [`books`]. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
 //! [`pool`], [`tally`], [`gear`].
 
+mod asks;
 pub mod backend;
 pub mod books;
 pub mod client;
@@ -20,9 +21,11 @@ pub mod core;
 pub mod dial;
 pub mod event_loop;
 pub mod exchange;
+mod fail;
 pub mod gear;
 pub mod pool;
 pub mod pump;
+mod relay;
 #[cfg(test)]
 mod sim;
 pub mod slab;

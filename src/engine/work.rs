@@ -2,21 +2,20 @@
 //!
 //! [`Core::work`] is the only entry. It steps until a step says `Wait`, then writes what is to be written and files
 //! the connection's deadline. Steps return failures as values; `Core::fail` is the one place that deals with them.
+//! The phases after *Dial* are in `relay`.
 
 use crate::buf::Outlet;
-use crate::http::{ContentSize, Part, ResponseHead, Status};
+use crate::http::{Part, Status};
 use crate::log::Milestone as Mark;
-use crate::request::{
-    Answer, Ask, Failure, FailureKind, Handler, Milestone, Outcome, Plan, Sent, Side, Verdict,
-    errordoc, route,
-};
+use crate::request::{Answer, Failure, FailureKind, Sent, Side, Verdict};
 
+use super::asks::{ask, locate, start};
 use super::client::{Client, Stage};
 use super::core::Core;
 use super::dial::Dialing;
 use super::exchange::{Exchange, Half, Phase};
 use super::gear::Gear;
-use super::pump::{self, Pumped};
+use super::pump;
 use super::slab::Key;
 
 /// What a step says about the next one.
@@ -61,6 +60,9 @@ impl Core {
             let Some(client) = clients.at_mut(key) else {
                 return Step::Gone;
             };
+            if let Some(stream) = client.announced.take() {
+                return self.begin(key, stream);
+            }
             if client.has_input() {
                 gear.news.clear();
                 if client
@@ -105,6 +107,7 @@ impl Core {
             client.served == 0,
             gear.now_us,
         ) else {
+            client.announced = Some(stream);
             if !starved.contains(&key) {
                 starved.push_back(key);
             }
@@ -128,7 +131,7 @@ impl Core {
     }
 
     /// One step of an exchange.
-    fn drive(&mut self, key: Key, exchange: Key) -> Step {
+    pub(super) fn drive(&mut self, key: Key, exchange: Key) -> Step {
         let Some(cell) = self.exchanges.get_mut(exchange) else {
             return self.drop_client(key);
         };
@@ -212,7 +215,7 @@ impl Core {
     }
 
     /// Goes where a verdict points.
-    fn obey(&mut self, exchange: Key, verdict: Verdict) -> Step {
+    pub(super) fn obey(&mut self, exchange: Key, verdict: Verdict) -> Step {
         let Some(cell) = self.exchanges.get_mut(exchange) else {
             return Step::Gone;
         };
@@ -294,340 +297,6 @@ impl Core {
         Ok(self.obey(exchange, verdict))
     }
 
-    /// *Await* and *Relay*: moves parts both ways.
-    fn relay(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self {
-            clients,
-            exchanges,
-            upstreams,
-            gear,
-            again,
-            ..
-        } = self;
-        let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
-            return Ok(Step::Gone);
-        };
-        let Some(upstream) = cell.upstream.and_then(|up| upstreams.at_mut(up)) else {
-            return Err(Failure::new(
-                Side::Backend,
-                FailureKind::Closed,
-                "the backend connection is gone",
-            ));
-        };
-        let content_max = cell
-            .route
-            .dir()
-            .map_or(u64::MAX, |dir| dir.limit_body_bytes);
-        let uploaded = pump::request(cell, client, upstream, gear, content_max)
-            .and_then(|pumped| pump::flush_upstream(upstream, gear).map(|()| pumped));
-        // A backend may answer early and close: what it said counts more than that it did not listen.
-        let uploaded = match uploaded {
-            Err(failure) if failure.side != Side::Backend => return Err(failure),
-            other => other,
-        };
-        match pump::response(cell, client, upstream, gear) {
-            Ok(Pumped::Head(head)) => self.head_arrived(key, exchange, head),
-            Ok(Pumped::Interim(head)) => self.interim_arrived(key, exchange, head),
-            Ok(Pumped::Ended) => {
-                cell.mark(Mark::LastByte, gear.now_us);
-                cell.enter(Phase::Finish, gear.now_ms);
-                Ok(Step::Again)
-            }
-            Ok(Pumped::Paused) => {
-                again.push_back(key);
-                Ok(Step::Wait)
-            }
-            Ok(Pumped::Stuck) => match uploaded {
-                Ok(Pumped::Paused) => {
-                    again.push_back(key);
-                    Ok(Step::Wait)
-                }
-                Ok(_) => Ok(Step::Wait),
-                Err(failure) => Err(failure),
-            },
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// The backend's final head: edited by the handler, then the client's.
-    fn head_arrived(
-        &mut self,
-        key: Key,
-        exchange: Key,
-        mut head: Box<ResponseHead>,
-    ) -> Result<Step, Failure> {
-        let Self {
-            clients,
-            exchanges,
-            gear,
-            books,
-            ..
-        } = self;
-        let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
-            return Ok(Step::Gone);
-        };
-        if head.status == Status::SWITCHING_PROTOCOLS {
-            return Err(Failure::new(
-                Side::Backend,
-                FailureKind::Malformed,
-                "the backend switched protocols though nobody asked it to",
-            ));
-        }
-        cell.backend_status = Some(head.status);
-        cell.count.first_byte_us = gear.now_us;
-        cell.mark(Mark::FirstByte, gear.now_us);
-        if let Some(answer) = rewrite(cell, client, gear, &mut head) {
-            gear.responses.put(head);
-            self.release_plan(key, exchange, None);
-            return Ok(self.obey(exchange, Verdict::Answer(answer)));
-        }
-        cell.status = Some(head.status);
-        books.stamp(&mut head, cell.route.site, gear.now_us);
-        let part = Part::Head(head);
-        let mut outlet = Outlet {
-            output: &mut client.output,
-            blocks: &mut gear.blocks,
-        };
-        let queued = outlet.output.len();
-        pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet)?;
-        cell.count.bytes_out += (client.output.len() - queued) as u64;
-        if let Part::Head(head) = part {
-            cell.reply = Some(head);
-        }
-        cell.mark(Mark::HeadOut, gear.now_us);
-        cell.enter(Phase::Relay, gear.now_ms);
-        Ok(Step::Again)
-    }
-
-    /// An interim head: opens the way for content that waited for it, and is passed on.
-    fn interim_arrived(
-        &mut self,
-        key: Key,
-        exchange: Key,
-        head: Box<ResponseHead>,
-    ) -> Result<Step, Failure> {
-        let Self {
-            clients,
-            exchanges,
-            gear,
-            ..
-        } = self;
-        let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
-            return Ok(Step::Gone);
-        };
-        if head.status == Status::CONTINUE {
-            cell.awaits_continue = false;
-        }
-        let part = Part::Interim(head);
-        let mut outlet = Outlet {
-            output: &mut client.output,
-            blocks: &mut gear.blocks,
-        };
-        pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet)?;
-        if let Part::Interim(head) = part {
-            gear.responses.put(head);
-        }
-        Ok(Step::Again)
-    }
-
-    /// *Answer*: says what a handler or a failure decided.
-    fn answer(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
-        let Self {
-            clients,
-            exchanges,
-            gear,
-            books,
-            ..
-        } = self;
-        let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
-            return Ok(Step::Gone);
-        };
-        let Some(answer) = cell.answer.take() else {
-            return Ok(Step::Wait);
-        };
-        let answer = errordoc::apply(&ask(cell, client, gear), answer);
-        // What of the content is here already is taken, so that the connection can stay open; the rest is not
-        // waited for.
-        drain_arrived(cell, client, gear);
-        if answer.close {
-            client.codec.close_after_response();
-        }
-        let mut head = gear.responses.take();
-        head.status = answer.status;
-        head.reason.extend_from_slice(answer.reason.as_bytes());
-        answer
-            .fields
-            .iter()
-            .for_each(|(_, name, value)| head.fields.push(name, value));
-        books.stamp(&mut head, Some(ask(cell, client, gear).site()), gear.now_us);
-        head.content = ContentSize::Length(answer.body.len() as u64);
-        cell.status = Some(answer.status);
-        if cell.count.first_byte_us == 0 {
-            cell.count.first_byte_us = gear.now_us;
-        }
-        let is_head = cell
-            .head
-            .as_deref()
-            .is_some_and(|head| head.method == crate::http::Method::Head);
-        let has_content = !is_head && !answer.status.forbids_content() && !answer.body.is_empty();
-        let mut outlet = Outlet {
-            output: &mut client.output,
-            blocks: &mut gear.blocks,
-        };
-        let queued = outlet.output.len();
-        let part = Part::Head(head);
-        let mut pushed = pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet);
-        if has_content && pushed.is_ok() {
-            cell.count.content_out = answer.body.len() as u64;
-            pushed = pump::push_client(
-                client.codec.as_mut(),
-                cell,
-                &Part::Data(&answer.body),
-                &mut outlet,
-            );
-        }
-        if pushed.is_ok() {
-            pushed = pump::push_client(client.codec.as_mut(), cell, &Part::End, &mut outlet);
-        }
-        cell.count.bytes_out += (client.output.len() - queued) as u64;
-        if let Part::Head(head) = part {
-            cell.reply = Some(head);
-        }
-        cell.is_cut |= pushed.is_err();
-        cell.response = Half::Done;
-        cell.enter(Phase::Finish, gear.now_ms);
-        Ok(Step::Again)
-    }
-
-    /// Deals with a failure: another plan, an answer, or the end of the connection.
-    fn fail(&mut self, key: Key, exchange: Key, mut failure: Failure) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else {
-            return self.drop_client(key);
-        };
-        if let Some(backend) = cell.plan.backend
-            && cell.dialing == Dialing::Queued
-        {
-            self.pool.leave(backend, key);
-        }
-        failure.sent = cell.sent;
-        failure.has_response = cell.backend_status.is_some();
-        failure.reused = cell
-            .upstream
-            .and_then(|up| self.upstreams.at(up))
-            .is_some_and(|up| up.served > 0);
-        if let Some(client) = self.clients.at(key) {
-            self.books
-                .log_failure(&ask(cell, client, &self.gear), cell, &failure);
-        }
-        let has_begun = cell.reply.is_some();
-        if failure.side == Side::Client || has_begun || !cell.has_plan {
-            let answer = self.last_word(key, exchange, &failure, has_begun);
-            self.release_plan(key, exchange, Some(failure));
-            return self.end_badly(exchange, answer);
-        }
-        if let Some(up) = self
-            .exchanges
-            .get_mut(exchange)
-            .and_then(|cell| cell.upstream.take())
-        {
-            self.drop_upstream(up);
-        }
-        let Self {
-            clients,
-            exchanges,
-            gear,
-            ..
-        } = self;
-        let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
-            return Step::Gone;
-        };
-        cell.has_plan = false;
-        let verdict = retry(cell, client, gear, &failure);
-        debug_assert!(
-            !matches!(verdict, Verdict::Forward) || cell.sent != Sent::Content,
-            "content that is gone can't be sent again"
-        );
-        self.obey(exchange, verdict)
-    }
-
-    /// What the client is told about a failure that no handler may mend; `None` when it can't be told anything.
-    fn last_word(
-        &mut self,
-        key: Key,
-        exchange: Key,
-        failure: &Failure,
-        has_begun: bool,
-    ) -> Option<Box<Answer>> {
-        let is_deaf = failure.side == Side::Client && failure.kind == FailureKind::Closed;
-        let client = self.clients.at_mut(key)?;
-        client.codec.close_after_response();
-        if has_begun || is_deaf || failure.kind == FailureKind::WriteTimeout {
-            return None;
-        }
-        let cell = self.exchanges.get(exchange)?;
-        let mut answer = failure.answer(&ask(cell, client, &self.gear));
-        answer.close = true;
-        Some(answer)
-    }
-
-    fn end_badly(&mut self, exchange: Key, answer: Option<Box<Answer>>) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else {
-            return Step::Gone;
-        };
-        let now_ms = self.gear.now_ms;
-        if answer.is_some() {
-            cell.answer = answer;
-            cell.enter(Phase::Answer, now_ms);
-        } else {
-            cell.is_cut = true;
-            cell.enter(Phase::Finish, now_ms);
-        }
-        Step::Again
-    }
-
-    /// Closes the plan's books and lets its connection go: back to the pool when both directions ended well.
-    pub(super) fn release_plan(&mut self, key: Key, exchange: Key, failure: Option<Failure>) {
-        let Self {
-            clients,
-            exchanges,
-            upstreams,
-            gear,
-            ..
-        } = self;
-        let (Some(client), Some(cell)) = (clients.at(key), exchanges.get_mut(exchange)) else {
-            return;
-        };
-        let outcome = Outcome {
-            status: cell.backend_status,
-            failure,
-            bytes_sent: cell.count.backend_out,
-            bytes_received: cell.count.backend_in,
-        };
-        if cell.has_plan {
-            cell.has_plan = false;
-            settle(cell, client, gear, &outcome);
-        }
-        let Some(up) = cell.upstream.take() else {
-            return;
-        };
-        let is_whole = outcome.failure.is_none()
-            && cell.response == Half::Done
-            && cell.has_sent_end
-            && upstreams.at(up).is_some_and(|up| {
-                up.codec.reuse() == crate::codec::Reuse::Keep
-                    && up.input.is_empty()
-                    && up.output.is_empty()
-                    && !up.is_at_eof
-                    && !up.transport.ready.closing
-                    && up.backend.pool.reuse
-            });
-        if is_whole && !cell.plan.is_fresh_only {
-            self.keep_upstream(up);
-        } else {
-            self.drop_upstream(up);
-        }
-    }
-
     /// Writes what waits on both sides of a client's exchange.
     fn flush(&mut self, key: Key) {
         let Self {
@@ -658,135 +327,14 @@ impl Core {
             self.abandon(key);
         }
     }
-
-    /// The client is gone in the middle of something.
-    pub(super) fn abandon(&mut self, key: Key) {
-        let Some(exchange) = self.clients.at(key).and_then(|client| client.exchange) else {
-            self.drop_client(key);
-            return;
-        };
-        let failure = Failure::new(
-            Side::Client,
-            FailureKind::Closed,
-            "the client closed the connection",
-        );
-        let mut step = self.fail(key, exchange, failure);
-        while step == Step::Again {
-            let Some(exchange) = self.clients.at(key).and_then(|client| client.exchange) else {
-                break;
-            };
-            step = self.drive(key, exchange);
-        }
-        self.drop_client(key);
-    }
-}
-
-/// The exchange as handlers and pages see it.
-fn ask<'a>(cell: &'a Exchange, client: &'a Client, gear: &'a Gear) -> Ask<'a> {
-    Ask {
-        env: gear.env,
-        me: &gear.me,
-        head: cell.head.as_deref().unwrap_or(&gear.blank),
-        route: &cell.route,
-        peers: &client.peers,
-        content: (cell.request == Half::Done).then_some(cell.content.as_slice()),
-        slot: cell.slot.unwrap_or_default(),
-        keepalives: cell.count.keepalives,
-        now_us: gear.now_us,
-    }
-}
-
-/// Calls the handler with the exchange and its plan; the plan is taken out meanwhile, because the ask borrows the rest.
-fn with_plan<T>(
-    cell: &mut Exchange,
-    client: &Client,
-    gear: &Gear,
-    call: impl FnOnce(&dyn Handler, &Ask<'_>, &mut Plan) -> T,
-) -> Option<T> {
-    let handler = cell.route.handler?;
-    let Exchange {
-        head,
-        route,
-        plan,
-        content,
-        request,
-        slot,
-        count,
-        ..
-    } = cell;
-    let ask = Ask {
-        env: gear.env,
-        me: &gear.me,
-        head: head.as_deref().unwrap_or(&gear.blank),
-        route,
-        peers: &client.peers,
-        content: (*request == Half::Done).then_some(content.as_slice()),
-        slot: slot.unwrap_or_default(),
-        keepalives: count.keepalives,
-        now_us: gear.now_us,
-    };
-    Some(call(handler, &ask, plan))
-}
-
-fn locate(cell: &mut Exchange, client: &Client, gear: &mut Gear) -> Result<(), Box<Answer>> {
-    cell.mark(Mark::Head, gear.now_us);
-    let Gear {
-        env,
-        me,
-        cache,
-        blank,
-        now_us,
-        ..
-    } = gear;
-    let head = cell.head.as_deref().unwrap_or(blank);
-    let found = route::locate(
-        env,
-        me,
-        cache,
-        &client.peers,
-        head,
-        *now_us,
-        &mut cell.route,
-    );
-    cell.mark(Mark::Routed, gear.now_us);
-    found
-}
-
-fn start(cell: &mut Exchange, client: &Client, gear: &Gear) -> Verdict {
-    let verdict = with_plan(cell, client, gear, |handler, ask, plan| {
-        handler.start(ask, plan)
-    });
-    cell.mark(Mark::Elected, gear.now_us);
-    verdict.unwrap_or(Verdict::Decline)
-}
-
-fn retry(cell: &mut Exchange, client: &Client, gear: &Gear, failure: &Failure) -> Verdict {
-    with_plan(cell, client, gear, |handler, ask, plan| {
-        handler.failed(ask, plan, failure)
-    })
-    .unwrap_or(Verdict::Decline)
-}
-
-fn rewrite(
-    cell: &mut Exchange,
-    client: &Client,
-    gear: &Gear,
-    reply: &mut ResponseHead,
-) -> Option<Box<Answer>> {
-    with_plan(cell, client, gear, |handler, ask, plan| {
-        handler.rewrite(ask, plan, reply)
-    })
-    .flatten()
-}
-
-fn settle(cell: &mut Exchange, client: &Client, gear: &Gear, outcome: &Outcome) {
-    with_plan(cell, client, gear, |handler, ask, plan| {
-        handler.finish(ask, plan, outcome)
-    });
 }
 
 /// Tells a client that waits with its content to go on.
-fn say_continue(cell: &Exchange, client: &mut Client, gear: &mut Gear) -> Result<(), Failure> {
+pub(super) fn say_continue(
+    cell: &Exchange,
+    client: &mut Client,
+    gear: &mut Gear,
+) -> Result<(), Failure> {
     let mut head = gear.responses.take();
     head.status = Status::CONTINUE;
     let part = Part::Interim(head);
@@ -799,34 +347,4 @@ fn say_continue(cell: &Exchange, client: &mut Client, gear: &mut Gear) -> Result
         gear.responses.put(head);
     }
     pump::flush_client(client, gear)
-}
-
-/// Takes the content that has arrived, without reading more.
-fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
-    if cell.head.is_none() {
-        return;
-    }
-    while cell.request == Half::Open {
-        match client
-            .codec
-            .pull(cell.stream, &mut client.input, &mut gear.requests)
-        {
-            Ok(Some(Part::End)) => cell.request = Half::Done,
-            Ok(Some(_)) => {}
-            Ok(None) | Err(_) => return,
-        }
-    }
-}
-
-impl Core {
-    /// Tells the handler how far its plan is, for the traces that it prints.
-    pub(super) fn milestone(&self, exchange: Key, milestone: Milestone) {
-        let Some(cell) = self.exchanges.get(exchange) else {
-            return;
-        };
-        let client = cell.client.and_then(|key| self.clients.at(key));
-        if let (Some(client), Some(handler)) = (client, cell.route.handler) {
-            handler.milestone(&ask(cell, client, &self.gear), &cell.plan, milestone);
-        }
-    }
 }

@@ -12,6 +12,7 @@ use std::fmt;
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -24,6 +25,8 @@ pub struct CommandLine {
     text: Box<str>,
     /// The words to run without a shell; empty when a shell is to take the text apart.
     words: Vec<String>,
+    /// Where the program runs; where this process runs if nobody said.
+    directory: Option<PathBuf>,
 }
 
 impl CommandLine {
@@ -41,10 +44,26 @@ impl CommandLine {
         Some((!is_empty).then(|| Self {
             text: text.into(),
             words,
+            directory: None,
         }))
     }
 
+    /// The same command, run in a directory.
+    #[must_use]
+    pub fn running_in(mut self, directory: &Path) -> Self {
+        self.directory = Some(directory.to_owned()).filter(|directory| directory.is_absolute());
+        self
+    }
+
     fn command(&self) -> Command {
+        let mut command = self.bare_command();
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command
+    }
+
+    fn bare_command(&self) -> Command {
         match self.words.split_first() {
             Some((program, arguments)) => {
                 let mut command = Command::new(program);

@@ -119,11 +119,11 @@ impl Sample {
     }
 }
 
-/// Compares with `tests/golden/log/<name>`, or writes that file when `TINE_BLESS` is set.
+/// Compares with `tests/golden/log/<name>`, or writes that file when `BLESS` is set.
 pub(super) fn golden(name: &str, actual: &str) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log");
     let path = directory.join(name);
-    if std::env::var_os("TINE_BLESS").is_some() {
+    if std::env::var_os("BLESS").is_some() {
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(&path, actual).unwrap();
     }

@@ -73,12 +73,13 @@ impl Target {
         Ok(Self::Syslog(facility, tag.into()))
     }
 
-    /// The target with a relative file name taken from `root` (ServerRoot).
+    /// The target with a relative file name taken from `root` (ServerRoot), where a program runs as well.
     #[must_use]
     pub fn relative_to(self, root: &Path) -> Self {
         match self {
             Self::File(path) => Self::File(root.join(path)),
-            other @ (Self::Program(_) | Self::Syslog(..) | Self::Stderr | Self::Stdout) => other,
+            Self::Program(command) => Self::Program(command.running_in(root)),
+            other @ (Self::Syslog(..) | Self::Stderr | Self::Stdout) => other,
         }
     }
 }

@@ -168,7 +168,9 @@ impl Limits {
         let threads = slots.min((cores / children_max).max(1));
         let factor = u64::from(self.async_request_worker_factor_percent.unwrap_or(200));
         let connections = u64::from(slots) + u64::from(slots) * factor / 100;
-        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        let connections = u32::try_from(connections)
+            .unwrap_or(u32::MAX)
+            .max(EVENT_CONNECTIONS_MIN);
         Shape {
             children_max,
             threads,
@@ -287,6 +289,10 @@ const THREADS_LIMIT: u32 = 64;
 const THREADS_LIMIT_MAX: u32 = 20_000;
 const EVENT_SLOTS: u32 = 4096;
 
+/// An idle connection costs a few hundred bytes here, not a thread, so an event child always takes at least so many,
+/// however few requests it may work on at once.
+const EVENT_CONNECTIONS_MIN: u32 = 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -358,16 +364,22 @@ mod tests {
                 httpds,
                 Mpm::Event,
                 8,
-                (16, 1, 75, 25, 25),
+                (16, 1, 1024, 25, 25),
             ),
             (
                 "event, few children",
                 one_big,
                 Mpm::Event,
                 4,
-                (1, 4, 40, 16, 64),
+                (1, 4, 256, 16, 64),
             ),
-            ("cores unknown", one_big, Mpm::Event, 0, (1, 1, 160, 64, 64)),
+            (
+                "cores unknown",
+                one_big,
+                Mpm::Event,
+                0,
+                (1, 1, 1024, 64, 64),
+            ),
         ];
         for (name, limits, mpm, cores, expected) in table {
             assert_eq!(shape(&limits, mpm, cores), expected, "{name}");

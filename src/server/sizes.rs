@@ -12,9 +12,14 @@ use crate::sys::{clock, process};
 const SPARE_BALANCERS: u32 = 64;
 const SPARE_MEMBERS: u32 = 512;
 
+/// The process model that a configuration gets.
+pub(crate) fn mpm(config: &Config) -> model::Mpm {
+    config.mpm.mpm.or(model::Mpm::default())
+}
+
 /// The process sizes in force, with the warnings about corrected ones.
 pub(super) fn settle(config: &Config) -> (Settled, Vec<String>) {
-    let mpm = match config.mpm.mpm.or(model::Mpm::default()) {
+    let mpm = match mpm(config) {
         model::Mpm::Prefork => Mpm::Prefork,
         model::Mpm::Worker => Mpm::Worker,
         model::Mpm::Event => Mpm::Event,

@@ -518,7 +518,9 @@ fn nothing_a_backend_sends_too_much_reaches_the_next_request() {
         ),
     ];
     for (name, bytes) in rows {
-        let (_origin, tine) = evil(move |call| drop(call.send(bytes)));
+        let (_origin, tine) = evil(move |call| {
+            call.send(bytes);
+        });
         let mut client = tine.client();
         client.send("GET /evil HTTP/1.1\r\nHost: a\r\n\r\n");
         let response = client
@@ -581,7 +583,7 @@ fn a_response_field_cannot_split_the_response() {
 #[test]
 fn an_idle_client_costs_others_nothing() {
     let origin = Origin::named("here");
-    let sizes = "StartServers 1\nServerLimit 1\nThreadsPerChild 4\nMaxRequestWorkers 4\n";
+    let sizes = "StartServers 1\nServerLimit 1\nThreadsPerChild 4\nMaxRequestWorkers 4\nAsyncRequestWorkerFactor 16\n";
     let setup = crate::harness::Setup::new()
         .shape(crate::harness::Shape::Event)
         .sizes(sizes);

@@ -348,6 +348,15 @@ fn killed_children_are_replaced_and_leave_no_claim_behind() {
     }
 }
 
+/// Ends the threads that watch this when the test ends, in whatever way.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn children_killed_under_load_cost_only_their_own_requests() {
     if httpd::is_peer() {
@@ -356,8 +365,10 @@ fn children_killed_under_load_cost_only_their_own_requests() {
     let origin = Origin::named("here");
     let tine = Tine::start(&with_status(&[origin.url()], ""));
     let is_over = AtomicBool::new(false);
+    let end = Over(&is_over);
     let answered = AtomicUsize::new(0);
     thread::scope(|scope| {
+        let end = end;
         for _ in 0..4 {
             scope.spawn(|| {
                 while !is_over.load(Ordering::SeqCst) {
@@ -381,7 +392,7 @@ fn children_killed_under_load_cost_only_their_own_requests() {
         until("requests are answered after the last kill", || {
             answered.load(Ordering::SeqCst) >= 400
         });
-        is_over.store(true, Ordering::SeqCst);
+        drop(end);
     });
     until("nothing is claimed", || status(&tine, BUSY) == "0");
 }

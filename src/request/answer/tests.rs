@@ -1,4 +1,4 @@
-//! Golden pages: `tests/golden/pages/`. `TINE_BLESS=1` writes them anew.
+//! Golden pages: `tests/golden/pages/`. `BLESS=1` writes them anew.
 
 use std::fs;
 use std::path::Path;
@@ -48,7 +48,7 @@ fn golden(name: &str, said: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden/pages")
         .join(name);
-    if std::env::var_os("TINE_BLESS").is_some() {
+    if std::env::var_os("BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, said).unwrap();
     }

@@ -1,0 +1,140 @@
+//! How handlers see an exchange, and the calls to them.
+//!
+//! A handler gets an [`Ask`], which borrows the exchange, and its plan, which it may change: the two are parts of one
+//! cell, so they are borrowed apart here and nowhere else.
+
+use crate::http::ResponseHead;
+use crate::log::Milestone as Mark;
+use crate::request::{Answer, Ask, Failure, Handler, Milestone, Outcome, Plan, Verdict, route};
+
+use super::client::Client;
+use super::core::Core;
+use super::exchange::{Exchange, Half};
+use super::gear::Gear;
+use super::slab::Key;
+
+/// The exchange as handlers and pages see it.
+pub(super) fn ask<'a>(cell: &'a Exchange, client: &'a Client, gear: &'a Gear) -> Ask<'a> {
+    Ask {
+        env: gear.env,
+        me: &gear.me,
+        head: cell.head.as_deref().unwrap_or(&gear.blank),
+        route: &cell.route,
+        peers: &client.peers,
+        content: (cell.request == Half::Done).then_some(cell.content.as_slice()),
+        slot: cell.slot.unwrap_or_default(),
+        keepalives: cell.count.keepalives,
+        now_us: gear.now_us,
+    }
+}
+
+/// Calls the handler with the exchange and its plan; the plan is taken out meanwhile, because the ask borrows the rest.
+fn with_plan<T>(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    call: impl FnOnce(&dyn Handler, &Ask<'_>, &mut Plan) -> T,
+) -> Option<T> {
+    let handler = cell.route.handler?;
+    let Exchange {
+        head,
+        route,
+        plan,
+        content,
+        request,
+        slot,
+        count,
+        ..
+    } = cell;
+    let ask = Ask {
+        env: gear.env,
+        me: &gear.me,
+        head: head.as_deref().unwrap_or(&gear.blank),
+        route,
+        peers: &client.peers,
+        content: (*request == Half::Done).then_some(content.as_slice()),
+        slot: slot.unwrap_or_default(),
+        keepalives: count.keepalives,
+        now_us: gear.now_us,
+    };
+    Some(call(handler, &ask, plan))
+}
+
+pub(super) fn locate(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &mut Gear,
+) -> Result<(), Box<Answer>> {
+    cell.mark(Mark::Head, gear.now_us);
+    let Gear {
+        env,
+        me,
+        cache,
+        blank,
+        now_us,
+        ..
+    } = gear;
+    let head = cell.head.as_deref().unwrap_or(blank);
+    let found = route::locate(
+        env,
+        me,
+        cache,
+        &client.peers,
+        head,
+        *now_us,
+        &mut cell.route,
+    );
+    cell.mark(Mark::Routed, gear.now_us);
+    found
+}
+
+pub(super) fn start(cell: &mut Exchange, client: &Client, gear: &Gear) -> Verdict {
+    let verdict = with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.start(ask, plan)
+    });
+    cell.mark(Mark::Elected, gear.now_us);
+    verdict.unwrap_or(Verdict::Decline)
+}
+
+pub(super) fn retry(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    failure: &Failure,
+) -> Verdict {
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.failed(ask, plan, failure)
+    })
+    .unwrap_or(Verdict::Decline)
+}
+
+pub(super) fn rewrite(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    reply: &mut ResponseHead,
+) -> Option<Box<Answer>> {
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.rewrite(ask, plan, reply)
+    })
+    .flatten()
+}
+
+pub(super) fn settle(cell: &mut Exchange, client: &Client, gear: &Gear, outcome: &Outcome) {
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.finish(ask, plan, outcome)
+    });
+}
+
+impl Core {
+    /// Tells the handler how far its plan is, for the traces that it prints.
+    pub(super) fn milestone(&self, exchange: Key, milestone: Milestone) {
+        let Some(cell) = self.exchanges.get(exchange) else {
+            return;
+        };
+        let client = cell.client.and_then(|key| self.clients.at(key));
+        if let (Some(client), Some(handler)) = (client, cell.route.handler) {
+            handler.milestone(&ask(cell, client, &self.gear), &cell.plan, milestone);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Phases *Await*, *Relay* and *Answer*: what the client gets, from a backend or from us.
+
+use crate::buf::Outlet;
+use crate::http::{ContentSize, Method, Part, ResponseHead, Status};
+use crate::log::Milestone as Mark;
+use crate::request::{Failure, FailureKind, Milestone, Outcome, Side, Verdict, errordoc};
+
+use super::asks::{ask, rewrite, settle};
+use super::client::Client;
+use super::core::Core;
+use super::exchange::{Exchange, Half, Phase};
+use super::gear::Gear;
+use super::pump::{self, Pumped};
+use super::slab::Key;
+use super::work::Step;
+
+impl Core {
+    /// *Await* and *Relay*: moves parts both ways.
+    pub(super) fn relay(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
+        let Self {
+            clients,
+            exchanges,
+            upstreams,
+            gear,
+            again,
+            ..
+        } = self;
+        let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
+            return Ok(Step::Gone);
+        };
+        let Some(upstream) = cell.upstream.and_then(|up| upstreams.at_mut(up)) else {
+            return Err(Failure::new(
+                Side::Backend,
+                FailureKind::Closed,
+                "the backend connection is gone",
+            ));
+        };
+        let content_max = cell
+            .route
+            .dir()
+            .map_or(u64::MAX, |dir| dir.limit_body_bytes);
+        let uploaded = pump::request(cell, client, upstream, gear, content_max)
+            .and_then(|pumped| pump::flush_upstream(upstream, gear).map(|()| pumped));
+        // A backend may answer early and close: what it said counts more than that it did not listen.
+        let uploaded = match uploaded {
+            Err(failure) if failure.side != Side::Backend => return Err(failure),
+            other => other,
+        };
+        match pump::response(cell, client, upstream, gear) {
+            Ok(Pumped::Head(head)) => self.head_arrived(key, exchange, head),
+            Ok(Pumped::Interim(head)) => self.interim_arrived(key, exchange, head),
+            Ok(Pumped::Ended) => {
+                cell.mark(Mark::LastByte, gear.now_us);
+                cell.enter(Phase::Finish, gear.now_ms);
+                if cell.has_content {
+                    self.milestone(exchange, Milestone::BodySent);
+                }
+                Ok(Step::Again)
+            }
+            Ok(Pumped::Paused) => {
+                again.push_back(key);
+                Ok(Step::Wait)
+            }
+            Ok(Pumped::Stuck) => match uploaded {
+                Ok(Pumped::Paused) => {
+                    again.push_back(key);
+                    Ok(Step::Wait)
+                }
+                Ok(_) => Ok(Step::Wait),
+                Err(failure) => Err(failure),
+            },
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The backend's final head: edited by the handler, then the client's.
+    fn head_arrived(
+        &mut self,
+        key: Key,
+        exchange: Key,
+        mut head: Box<ResponseHead>,
+    ) -> Result<Step, Failure> {
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            books,
+            ..
+        } = self;
+        let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
+            return Ok(Step::Gone);
+        };
+        if head.status == Status::SWITCHING_PROTOCOLS {
+            return Err(Failure::new(
+                Side::Backend,
+                FailureKind::Malformed,
+                "the backend switched protocols though nobody asked it to",
+            ));
+        }
+        cell.backend_status = Some(head.status);
+        cell.count.first_byte_us = gear.now_us;
+        cell.mark(Mark::FirstByte, gear.now_us);
+        if let Some(answer) = rewrite(cell, client, gear, &mut head) {
+            gear.responses.put(head);
+            self.release_plan(key, exchange, None);
+            return Ok(self.obey(exchange, Verdict::Answer(answer)));
+        }
+        cell.status = Some(head.status);
+        // Whether the backend keeps its connection says nothing about the client's.
+        head.keep_alive = true;
+        books.stamp(&mut head, cell.route.site, gear.now_us);
+        let part = Part::Head(head);
+        let mut outlet = Outlet {
+            output: &mut client.output,
+            blocks: &mut gear.blocks,
+        };
+        let queued = outlet.output.len();
+        pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet)?;
+        cell.count.bytes_out += (client.output.len() - queued) as u64;
+        if let Part::Head(head) = part {
+            cell.reply = Some(head);
+        }
+        cell.mark(Mark::HeadOut, gear.now_us);
+        cell.enter(Phase::Relay, gear.now_ms);
+        cell.has_content = has_content(cell);
+        let has_content = cell.has_content;
+        self.milestone(exchange, Milestone::HeadSent(has_content));
+        Ok(Step::Again)
+    }
+
+    /// An interim head: opens the way for content that waited for it, and is passed on.
+    fn interim_arrived(
+        &mut self,
+        key: Key,
+        exchange: Key,
+        head: Box<ResponseHead>,
+    ) -> Result<Step, Failure> {
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            ..
+        } = self;
+        let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
+            return Ok(Step::Gone);
+        };
+        if head.status == Status::CONTINUE {
+            cell.awaits_continue = false;
+        }
+        let part = Part::Interim(head);
+        let mut outlet = Outlet {
+            output: &mut client.output,
+            blocks: &mut gear.blocks,
+        };
+        pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet)?;
+        if let Part::Interim(head) = part {
+            gear.responses.put(head);
+        }
+        Ok(Step::Again)
+    }
+
+    /// *Answer*: says what a handler or a failure decided.
+    pub(super) fn answer(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
+        let Self {
+            clients,
+            exchanges,
+            gear,
+            books,
+            ..
+        } = self;
+        let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
+            return Ok(Step::Gone);
+        };
+        let Some(answer) = cell.answer.take() else {
+            return Ok(Step::Wait);
+        };
+        let answer = errordoc::apply(&ask(cell, client, gear), answer);
+        // What of the content is here already is taken, so that the connection can stay open; the rest is not
+        // waited for.
+        drain_arrived(cell, client, gear);
+        if answer.close {
+            client.codec.close_after_response();
+        }
+        let mut head = gear.responses.take();
+        head.status = answer.status;
+        head.reason.extend_from_slice(answer.reason.as_bytes());
+        answer
+            .fields
+            .iter()
+            .for_each(|(_, name, value)| head.fields.push(name, value));
+        books.stamp(&mut head, Some(ask(cell, client, gear).site()), gear.now_us);
+        head.content = ContentSize::Length(answer.body.len() as u64);
+        cell.status = Some(answer.status);
+        if cell.count.first_byte_us == 0 {
+            cell.count.first_byte_us = gear.now_us;
+        }
+        let is_head = cell
+            .head
+            .as_deref()
+            .is_some_and(|head| head.method == Method::Head);
+        let has_content = !is_head && !answer.status.forbids_content() && !answer.body.is_empty();
+        let mut outlet = Outlet {
+            output: &mut client.output,
+            blocks: &mut gear.blocks,
+        };
+        let queued = outlet.output.len();
+        let part = Part::Head(head);
+        let mut pushed = pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet);
+        if has_content && pushed.is_ok() {
+            cell.count.content_out = answer.body.len() as u64;
+            pushed = pump::push_client(
+                client.codec.as_mut(),
+                cell,
+                &Part::Data(&answer.body),
+                &mut outlet,
+            );
+        }
+        if pushed.is_ok() {
+            pushed = pump::push_client(client.codec.as_mut(), cell, &Part::End, &mut outlet);
+        }
+        cell.count.bytes_out += (client.output.len() - queued) as u64;
+        if let Part::Head(head) = part {
+            cell.reply = Some(head);
+        }
+        cell.is_cut |= pushed.is_err();
+        cell.response = Half::Done;
+        cell.enter(Phase::Finish, gear.now_ms);
+        Ok(Step::Again)
+    }
+
+    /// Closes the plan's books and lets its connection go: back to the pool when both directions ended well.
+    pub(super) fn release_plan(&mut self, key: Key, exchange: Key, failure: Option<Failure>) {
+        if self
+            .exchanges
+            .get(exchange)
+            .is_some_and(|cell| cell.has_plan)
+        {
+            self.milestone(exchange, Milestone::Released);
+        }
+        let Self {
+            clients,
+            exchanges,
+            upstreams,
+            gear,
+            ..
+        } = self;
+        let (Some(client), Some(cell)) = (clients.at(key), exchanges.get_mut(exchange)) else {
+            return;
+        };
+        let outcome = Outcome {
+            status: cell.backend_status,
+            failure,
+            bytes_sent: cell.count.backend_out,
+            bytes_received: cell.count.backend_in,
+        };
+        if cell.has_plan {
+            cell.has_plan = false;
+            settle(cell, client, gear, &outcome);
+        }
+        let Some(up) = cell.upstream.take() else {
+            return;
+        };
+        let is_whole = outcome.failure.is_none()
+            && cell.response == Half::Done
+            && cell.has_sent_end
+            && upstreams.at(up).is_some_and(|up| {
+                up.codec.reuse() == crate::codec::Reuse::Keep
+                    && up.input.is_empty()
+                    && up.output.is_empty()
+                    && !up.is_at_eof
+                    && !up.transport.ready.closing
+                    && up.backend.pool.reuse
+            });
+        if is_whole && !cell.plan.is_fresh_only {
+            self.keep_upstream(up);
+        } else {
+            self.drop_upstream(up);
+        }
+    }
+}
+
+/// Whether content follows the final head that the client got (RFC 9112 §6.3 rule 1).
+fn has_content(cell: &Exchange) -> bool {
+    let is_head = cell
+        .head
+        .as_deref()
+        .is_some_and(|head| head.method == Method::Head);
+    !is_head && cell.status.is_some_and(|status| !status.forbids_content())
+}
+
+/// Takes the content that has arrived, without reading more.
+fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
+    if cell.head.is_none() {
+        return;
+    }
+    while cell.request == Half::Open {
+        match client
+            .codec
+            .pull(cell.stream, &mut client.input, &mut gear.requests)
+        {
+            Ok(Some(Part::End)) => cell.request = Half::Done,
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
