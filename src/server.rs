@@ -84,15 +84,17 @@ pub fn check(
     let (settled, mut warnings) = sizes::settle(&config);
     let capacity = sizes::capacity(&config, &settled);
     let board = Board::heap(&capacity).map_err(|error| error.to_string())?;
-    let (env, _) = compile::environment(
-        config.clone(),
-        Box::leak(Box::new(board)),
-        0,
-        extensions,
-        None,
-    )?;
-    warnings.extend(compile::notes(&env));
-    Ok((config, warnings))
+    let board = Box::leak(Box::new(board));
+    let mut errors = logs::check(&config);
+    match compile::environment(config.clone(), board, 0, extensions, None) {
+        Ok((env, _)) if errors.is_empty() => {
+            warnings.extend(compile::notes(&env).iter().map(ToString::to_string));
+            return Ok((config, warnings));
+        }
+        Ok(_) => {}
+        Err(others) => errors.extend(others),
+    }
+    Err(compile::rendered(&config, errors))
 }
 
 /// Starts the server and supervises it until it is stopped. The result is the exit code.
@@ -270,8 +272,10 @@ impl mpm::Service for Server {
         }
         let logs = logs::open(&config, &mut self.sinks, self.start.startup_level)?;
         let board = self.board(&config, &settled)?;
+        let extensions = self.start.extensions;
         let (env, proxy) =
-            compile::environment(config, board, generation, self.start.extensions, Some(logs))?;
+            compile::environment(config.clone(), board, generation, extensions, Some(logs))
+                .map_err(|errors| compile::rendered(&config, errors))?;
         let env: &'static Env = Box::leak(Box::new(env));
         self.env = Some(env);
         self.mpm = Some(settled.mpm);
@@ -280,7 +284,7 @@ impl mpm::Service for Server {
             .for_each(|warning| self.say(Level::Warn, warning));
         compile::notes(env)
             .iter()
-            .for_each(|note| self.say(Level::Warn, note));
+            .for_each(|note| self.say(Level::Warn, &note.brief()));
         let settings = Settings {
             listens: compile::listens(env.config),
             listen_options: compile::listen_options(env.config, &settled),

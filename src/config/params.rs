@@ -1,7 +1,8 @@
 //! The parameters of workers, members and balancers: one table each.
 //!
 //! Responsible for: every key that mod_proxy knows, its range, httpd's words when the value is wrong, and whether its effect exists here yet.
-//! A parameter marked [`Effect::Later`] is read, checked and stored like any other; using one is told once at start.
+//! A parameter marked [`Effect::Later`] is read, checked and stored like any other; using one is told once at start. So are the directives
+//! in [`DIRECTIVE_EFFECTS`].
 //!
 //! Know first: keys are case-insensitive. httpd reads most numbers with `atoi` and ignores what follows the digits, so that `timeout=5ms`
 //! means five seconds; here that is an error, with httpd's message about the range.
@@ -16,13 +17,15 @@ use super::args::{Unit, on_off, time_ms, whole};
 use super::setting::Setting;
 use super::source::Place;
 
-/// Whether a parameter does anything yet.
+/// Whether a parameter or a directive does anything yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// It does what httpd's manual says.
     Now,
-    /// It is stored; nothing looks at it yet.
-    Later,
+    /// It tunes something that is not needed here. Accepted in silence, because nothing that a client or a backend sees depends on it.
+    Moot,
+    /// It is stored; nothing looks at it yet. Says what happens instead.
+    Later(&'static str),
 }
 
 /// One key of a worker, member or balancer.
@@ -71,7 +74,7 @@ impl Fault {
 }
 
 impl<T> Param<T> {
-    const fn now(
+    const fn new(
         key: &'static str,
         help: &'static str,
         example: &'static str,
@@ -87,16 +90,8 @@ impl<T> Param<T> {
         }
     }
 
-    const fn later(
-        key: &'static str,
-        help: &'static str,
-        example: &'static str,
-        apply: fn(&mut T, &Given<'_>) -> Result<(), Fault>,
-    ) -> Self {
-        Self {
-            effect: Effect::Later,
-            ..Self::now(key, help, example, apply)
-        }
+    const fn with(self, effect: Effect) -> Self {
+        Self { effect, ..self }
     }
 
     const fn of(self, module: &'static str) -> Self {
@@ -116,27 +111,55 @@ pub(crate) fn find<T>(table: &'static [Param<T>], key: &str) -> Option<&'static 
         .find(|param| param.key.eq_ignore_ascii_case(key))
 }
 
-/// What else may be understood before it has an effect, by name.
-pub static OTHER_EFFECTS: &[(&str, Effect)] = &[
-    ("ErrorLogFormat", Effect::Later),
-    ("mapping", Effect::Later),
+/// Directives, or values of them, whose effect is still to come, with what happens instead.
+pub static DIRECTIVE_EFFECTS: &[(&str, &str)] = &[
+    (
+        "BalancerPersist On",
+        "changes made while running last until the server stops",
+    ),
+    (
+        "BufferedLogs On",
+        "each line is written when its request ends",
+    ),
+    ("CoreDumpDirectory", "cores go where the system puts them"),
+    ("HostnameLookups On", "clients are known by address"),
+    (
+        "HttpProtocolOptions Allow0.9",
+        "a request without a version is answered with 400",
+    ),
+    ("HttpProtocolOptions Unsafe", "requests are read strictly"),
+    (
+        "ProxyBadHeader",
+        "a response with a broken field line is answered with 502",
+    ),
+    (
+        "ProxyPassInterpolateEnv On",
+        "`${NAME}` in a mapping stays as it is",
+    ),
+    ("ProxyReceiveBufferSize", "the system chooses the size"),
+    (
+        "SeeRequestTail On",
+        "long request lines are shown from their beginning",
+    ),
+    (
+        "UseCanonicalName Dns",
+        "the name is that of ServerName, as with On",
+    ),
 ];
 
 /// The parameters and directives whose effect is still to come.
 pub fn later_effects() -> Vec<&'static str> {
-    let others = OTHER_EFFECTS
-        .iter()
-        .filter(|(_, effect)| *effect == Effect::Later)
-        .map(|(name, _)| *name);
+    let is_later = |effect: Effect| matches!(effect, Effect::Later(_));
     let members = MEMBER_PARAMS
         .iter()
-        .filter(|param| param.effect == Effect::Later)
+        .filter(|param| is_later(param.effect))
         .map(|param| param.key);
     let balancers = BALANCER_PARAMS
         .iter()
-        .filter(|param| param.effect == Effect::Later)
+        .filter(|param| is_later(param.effect))
         .map(|param| param.key);
-    members.chain(balancers).chain(others).collect()
+    let directives = DIRECTIVE_EFFECTS.iter().map(|(name, _)| *name);
+    members.chain(balancers).chain(directives).collect()
 }
 
 /// Sets a field to a whole number within bounds, or fails with httpd's words.

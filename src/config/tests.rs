@@ -314,21 +314,47 @@ fn a_shared_worker_keeps_its_own_parameters() {
 }
 
 #[test]
-fn parameters_without_effect_are_noted_once_each() {
-    let config = parse("ProxyPass /a http://a ping=1 flushwait=5\nProxyPass /b http://b ping=1");
+fn what_has_no_effect_yet_is_told_once_each() {
+    let config = parse(
+        "ProxyPass /a http://a ping=1 flushwait=5 min=2 timeout=5\nProxyPass /b http://b ping=1\n\
+         ProxyPass /c balancer://c timeout=5 nofailover=On\nProxyPass /d balancer://d timeout=5\n\
+         BufferedLogs On\nBalancerPersist Off\nErrorLogFormat %M",
+    );
     let notes: Vec<_> = config
         .notes
         .iter()
-        .map(|note| note.message.as_str())
+        .map(|note| {
+            note.message
+                .trim_end_matches(" is understood, but has no effect yet")
+        })
         .collect();
     assert_eq!(
         notes,
         [
-            "`flushwait` is understood, but has no effect yet",
-            "`ping` is understood, but has no effect yet"
+            "worker parameter `ping`",
+            "worker parameter `flushwait`",
+            "balancer parameter `timeout`",
+            "`BufferedLogs On`"
         ]
     );
-    assert!(later_effects().contains(&"ping") && !later_effects().contains(&"retry"));
+    let later = later_effects();
+    assert!(later.contains(&"ping") && !later.contains(&"retry"));
+}
+
+#[test]
+fn every_directive_without_effect_is_told() {
+    for (line, _) in params::DIRECTIVE_EFFECTS {
+        let name = line.split(' ').next().unwrap_or_default();
+        let entry = directive::find(name).expect("in the table of directives");
+        let text = match *line {
+            "CoreDumpDirectory" => "CoreDumpDirectory /tmp",
+            line if line.contains(' ') => line,
+            _ => entry.example,
+        };
+        let notes = render(&parse(text).notes);
+        let said = format!("`{line}` is understood, but has no effect yet");
+        assert!(notes.contains(&said), "{text}: {notes}");
+    }
 }
 
 #[test]

@@ -176,7 +176,7 @@ pub(super) static TABLE: &[Directive] = &[
         CORE,
         Arity::One,
         ANYWHERE,
-        "accepted; clients are never looked up",
+        "whether clients are logged by name",
         "HostnameLookups Off",
         |scope, args| {
             let value = choice(
@@ -186,6 +186,9 @@ pub(super) static TABLE: &[Directive] = &[
             let value = value
                 .ok_or_else(|| args.complaint(0, "parameter must be 'on', 'off', or 'double'"))?;
             if scope.is_server_wide() {
+                if value {
+                    scope.directive_is_later("HostnameLookups On");
+                }
                 scope.server.hostname_lookups = scope.set(value);
             }
             Ok(())

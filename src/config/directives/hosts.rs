@@ -90,6 +90,9 @@ pub(super) static TABLE: &[Directive] = &[
             let value = value
                 .ok_or_else(|| args.complaint(0, "parameter must be 'on', 'off', or 'dns'"))?;
             if scope.is_server_wide() {
+                if value == UseCanonicalName::Dns {
+                    scope.directive_is_later("UseCanonicalName Dns");
+                }
                 scope.server.use_canonical_name = scope.set(value);
             }
             Ok(())
@@ -221,7 +224,7 @@ fn server_name(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> 
     let port = match port {
         None => None,
         Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-            args.complaint(0, format!("The port number \"{text}\" is outside the appropriate range (i.e., 1..65535)."))
+            args.complaint_from(0, text.len() - port.len(), format!("The port number \"{text}\" is outside the appropriate range (i.e., 1..65535)."))
         })?),
     };
     if host.is_empty() || host.contains(['/', '?', '#', '@']) {

@@ -89,7 +89,11 @@ pub(super) static TABLE: &[Directive] = &[
         "fill in variables where `interpolate` asks for it",
         "ProxyPassInterpolateEnv On",
         |scope, args| {
-            scope.dir.interpolate_env = scope.set(args.flag()?);
+            let on = args.flag()?;
+            if on {
+                scope.directive_is_later("ProxyPassInterpolateEnv On");
+            }
+            scope.dir.interpolate_env = scope.set(on);
             Ok(())
         },
     )
@@ -129,7 +133,7 @@ const KEY_VALUE: &str =
 fn pass(scope: &mut Scope<'_>, args: &Args<'_>, is_match: bool) -> Result<(), Complaint> {
     let line = read_line(scope, args, is_match)?;
     let mut pairs = line.pairs;
-    let mapping = take_mapping(scope, &mut pairs)?;
+    let mapping = take_mapping(&mut pairs)?;
     let target = if line.url.text == "!" {
         PassTarget::Exclude
     } else {
@@ -225,10 +229,7 @@ fn read_line<'a>(
 }
 
 /// Takes `mapping=` out of the parameters: it belongs to the ProxyPass, not to the worker.
-fn take_mapping(
-    scope: &mut Scope<'_>,
-    pairs: &mut Vec<Pair>,
-) -> Result<Option<Mapping>, Complaint> {
+fn take_mapping(pairs: &mut Vec<Pair>) -> Result<Option<Mapping>, Complaint> {
     let Some(index) = pairs
         .iter()
         .rposition(|pair| pair.key.eq_ignore_ascii_case("mapping"))
@@ -236,12 +237,11 @@ fn take_mapping(
         return Ok(None);
     };
     let pair = pairs.remove(index);
-    scope.used_other("mapping");
     let choices = [("encoded", Mapping::Encoded), ("servlet", Mapping::Servlet)];
     let value = choice(&pair.value, &choices);
     value.map(Some).ok_or_else(|| {
         Complaint::new("unknown mapping")
-            .over(pair.range)
+            .over(pair.value_range)
             .hint("write `mapping=encoded` or `mapping=servlet`")
     })
 }

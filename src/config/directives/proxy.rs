@@ -158,6 +158,9 @@ pub(super) static TABLE: &[Directive] = &[
                     "ProxyBadHeader must be one of: IsError | Ignore | StartBody",
                 )
             })?;
+            if value != BadHeader::IsError {
+                scope.directive_is_later("ProxyBadHeader");
+            }
             scope.server.proxy.bad_header = scope.set(value);
             Ok(())
         },
@@ -189,7 +192,7 @@ pub(super) static TABLE: &[Directive] = &[
         PROXY,
         Arity::One,
         SERVERS,
-        "the buffer between client and backend (bytes)",
+        "the buffer between client and backend (bytes); accepted, pieces are passed on as they arrive",
         "ProxyIOBufferSize 16384",
         |scope, args| {
             let bytes = buffer(
@@ -213,6 +216,9 @@ pub(super) static TABLE: &[Directive] = &[
                 args,
                 "ProxyReceiveBufferSize must be >= 512 bytes, or 0 for system default.",
             )?;
+            if bytes > 0 {
+                scope.directive_is_later("ProxyReceiveBufferSize");
+            }
             scope.server.proxy.receive_buffer_bytes = scope.set(bytes);
             Ok(())
         },

@@ -1,35 +1,36 @@
 //! The keys of balancers.
 
-use super::{ANY, Fault, Given, POSITIVE, Param, flag, int};
+use super::{ANY, Effect, Fault, Given, POSITIVE, Param, flag, int};
 use crate::config::model::{BalancerParams, Nonce, Secret, Separator, Sticky};
 
 /// The keys of balancers.
 pub static BALANCER_PARAMS: &[Param<BalancerParams>] = &[
-    Param::later(
+    Param::new(
         "failonstatus",
         "response codes that put a member in error",
         "500,503",
         fail_on_status,
     ),
-    Param::later(
+    Param::new(
         "failontimeout",
         "a backend that is too slow is in error",
         "On",
         flag!(fail_on_timeout, "failontimeout must be On|Off"),
     ),
-    Param::now(
+    Param::new(
         "forcerecovery",
         "when all members are in error, try them at once",
         "Off",
         flag!(force_recovery, "forcerecovery must be On|Off"),
     ),
-    Param::later(
+    Param::<BalancerParams>::new(
         "growth",
         "members that may be added while running",
         "10",
         int!(growth, 1..=100, "growth must be between 1 and 100"),
-    ),
-    Param::now(
+    )
+    .with(Effect::Later("members are added by a graceful restart")),
+    Param::new(
         "lbmethod",
         "how members are chosen",
         "bybusyness",
@@ -38,7 +39,7 @@ pub static BALANCER_PARAMS: &[Param<BalancerParams>] = &[
             Ok(())
         },
     ),
-    Param::now(
+    Param::new(
         "maxattempts",
         "further tries after the first",
         "2",
@@ -48,13 +49,13 @@ pub static BALANCER_PARAMS: &[Param<BalancerParams>] = &[
             "maximum number of attempts must be a positive number"
         ),
     ),
-    Param::later(
+    Param::new(
         "nofailover",
         "a sticky session ends with its member",
         "On",
         flag!(no_failover, "failover must be On|Off"),
     ),
-    Param::later(
+    Param::<BalancerParams>::new(
         "nonce",
         "the manager's nonce, or None",
         "None",
@@ -69,14 +70,17 @@ pub static BALANCER_PARAMS: &[Param<BalancerParams>] = &[
             params.nonce = given.set(value);
             Ok(())
         },
-    ),
-    Param::later(
+    )
+    .with(Effect::Later(
+        "the manager's page only shows, so that it needs none",
+    )),
+    Param::new(
         "scolonpathdelim",
         "a semicolon ends the session's URL parameter",
         "On",
         flag!(semicolon_ends_value, "scolonpathdelim must be On|Off"),
     ),
-    Param::now(
+    Param::new(
         "stickysession",
         "the cookie, and the URL parameter, that hold a session's route",
         "JSESSIONID|jsessionid",
@@ -99,7 +103,7 @@ pub static BALANCER_PARAMS: &[Param<BalancerParams>] = &[
             Ok(())
         },
     ),
-    Param::later(
+    Param::new(
         "stickysessionsep",
         "what stands between session and route",
         "~",
@@ -116,12 +120,15 @@ pub static BALANCER_PARAMS: &[Param<BalancerParams>] = &[
             Ok(())
         },
     ),
-    Param::now(
+    Param::<BalancerParams>::new(
         "timeout",
         "how long to wait for a usable member (s)",
         "5",
         int!(timeout_s, POSITIVE, "timeout must be at least one second"),
-    ),
+    )
+    .with(Effect::Later(
+        "a request that finds no usable member is answered with 503 at once",
+    )),
 ];
 
 fn fail_on_status(params: &mut BalancerParams, given: &Given<'_>) -> Result<(), Fault> {

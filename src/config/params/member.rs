@@ -1,6 +1,6 @@
 //! The keys of workers and members.
 
-use super::{ANY, Fault, Given, POSITIVE, Param, flag, int, text};
+use super::{ANY, Effect, Fault, Given, POSITIVE, Param, flag, int, text};
 use crate::config::args::{Unit, choice, time_ms};
 use crate::config::model::{
     FlushPackets, HealthMethod, MemberParams, Secret, StatusBit, StatusEdit,
@@ -9,7 +9,7 @@ use crate::config::setting::Setting;
 
 /// The keys of workers and members.
 pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
-    Param::now(
+    Param::new(
         "acquire",
         "how long to wait for a free connection of the pool (ms)",
         "500",
@@ -22,13 +22,14 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             Ok(())
         },
     ),
-    Param::later(
+    Param::<MemberParams>::new(
         "addressttl",
         "how long a resolved address is used (s)",
         "60",
         address_ttl,
-    ),
-    Param::now(
+    )
+    .with(Effect::Later("a name is resolved once by each child")),
+    Param::new(
         "connectiontimeout",
         "how long connecting may take (s)",
         "500ms",
@@ -39,7 +40,7 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             Ok(())
         },
     ),
-    Param::now(
+    Param::new(
         "disablereuse",
         "close each connection after its request",
         "On",
@@ -49,13 +50,13 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             Ok(())
         },
     ),
-    Param::now(
+    Param::new(
         "enablereuse",
         "keep connections for further requests",
         "On",
         flag!(reuse, "EnableReuse must be On|Off"),
     ),
-    Param::later(
+    Param::<MemberParams>::new(
         "flusher",
         "the provider that flushes for fdpass",
         "flush",
@@ -66,8 +67,9 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             params.flusher = given.set(given.value.to_owned());
             Ok(())
         },
-    ),
-    Param::later(
+    )
+    .with(Effect::Later("fdpass backends are not available")),
+    Param::<MemberParams>::new(
         "flushpackets",
         "pass pieces on at once",
         "auto",
@@ -82,8 +84,9 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             params.flush_packets = given.set(value);
             Ok(())
         },
-    ),
-    Param::later(
+    )
+    .with(Effect::Later(FLUSH)),
+    Param::<MemberParams>::new(
         "flushwait",
         "how long flushpackets=auto waits for more (ms)",
         "20",
@@ -92,22 +95,25 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             0..=1000,
             "flushwait must be <= 1000, or 0 for system default of 10 millseconds."
         ),
-    ),
-    Param::<MemberParams>::later(
+    )
+    .with(Effect::Later(FLUSH)),
+    Param::<MemberParams>::new(
         "hcexpr",
         "the ProxyHCExpr that judges a health check",
         "ok",
         text!(hc_expr, 16, "Health check expr"),
     )
-    .of(HCHECK),
-    Param::<MemberParams>::later(
+    .of(HCHECK)
+    .with(Effect::Later(HEALTH)),
+    Param::<MemberParams>::new(
         "hcfails",
         "failed checks that take a member out",
         "2",
         int!(hc_fails, ANY, "Fails must be a positive value"),
     )
-    .of(HCHECK),
-    Param::<MemberParams>::later(
+    .of(HCHECK)
+    .with(Effect::Later(HEALTH)),
+    Param::<MemberParams>::new(
         "hcinterval",
         "how often to check (s)",
         "5",
@@ -126,36 +132,41 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             Ok(())
         },
     )
-    .of(HCHECK),
-    Param::<MemberParams>::later(
+    .of(HCHECK)
+    .with(Effect::Later(HEALTH)),
+    Param::<MemberParams>::new(
         "hcmethod",
         "how to check a member's health",
         "HEAD",
         hc_method,
     )
-    .of(HCHECK),
-    Param::<MemberParams>::later(
+    .of(HCHECK)
+    .with(Effect::Later(HEALTH)),
+    Param::<MemberParams>::new(
         "hcpasses",
         "passed checks that bring a member back",
         "2",
         int!(hc_passes, ANY, "Passes must be a positive value"),
     )
-    .of(HCHECK),
-    Param::<MemberParams>::later(
+    .of(HCHECK)
+    .with(Effect::Later(HEALTH)),
+    Param::<MemberParams>::new(
         "hctemplate",
         "a ProxyHCTemplate to start from",
         "often",
         text!(hc_template, 64, "Health check template"),
     )
-    .of(HCHECK),
-    Param::<MemberParams>::later(
+    .of(HCHECK)
+    .with(Effect::Later(HEALTH)),
+    Param::<MemberParams>::new(
         "hcuri",
         "what a health check asks for",
         "/alive",
         text!(hc_uri, 64, "Health check uri"),
     )
-    .of(HCHECK),
-    Param::now(
+    .of(HCHECK)
+    .with(Effect::Later(HEALTH)),
+    Param::<MemberParams>::new(
         "iobuffersize",
         "the size of the buffer between client and backend (bytes)",
         "16384",
@@ -166,38 +177,40 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             )?;
             Ok(())
         },
-    ),
-    Param::now(
+    )
+    .with(Effect::Moot),
+    Param::new(
         "keepalive",
         "ask TCP to probe idle connections",
         "On",
         flag!(tcp_keepalive, "KeepAlive must be On|Off"),
     ),
-    Param::now(
+    Param::new(
         "lbset",
         "the set of members it belongs to; lower sets are tried first",
         "1",
         int!(lbset, 0..=99, "lbset must be between 0 and 99"),
     ),
-    Param::now(
+    Param::new(
         "loadfactor",
         "its share of requests, 1 to 100, relative to the others",
         "1.5",
         load_factor,
     ),
-    Param::now(
+    Param::new(
         "max",
         "most connections of one child",
         "20",
         int!(max, ANY, "Max must be a positive number"),
     ),
-    Param::now(
+    Param::<MemberParams>::new(
         "min",
         "pool entries made beforehand",
         "1",
         int!(min, ANY, "Min must be a positive number"),
-    ),
-    Param::later(
+    )
+    .with(Effect::Moot),
+    Param::<MemberParams>::new(
         "ping",
         "ask whether the backend is there before each request (s)",
         "1",
@@ -206,8 +219,11 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             params.ping_ms = given.time(Unit::S, message, "Ping/Pong timeout has wrong format")?;
             Ok(())
         },
-    ),
-    Param::later(
+    )
+    .with(Effect::Later(
+        "a backend that is away is noticed when it does not answer the request",
+    )),
+    Param::<MemberParams>::new(
         "receivebuffersize",
         "the socket's receive buffer (bytes)",
         "65536",
@@ -218,14 +234,15 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             )?;
             Ok(())
         },
-    ),
-    Param::now(
+    )
+    .with(Effect::Later("the system chooses the size")),
+    Param::new(
         "redirect",
         "the route to use instead when it cannot be used",
         "b",
         text!(redirect, 64, "Redirect"),
     ),
-    Param::later(
+    Param::new(
         "responsefieldsize",
         "the longest response line or field (bytes)",
         "16384",
@@ -235,48 +252,49 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             "ResponseFieldSize must be greater than 0 bytes, or 0 for system default."
         ),
     ),
-    Param::now(
+    Param::new(
         "retry",
         "how long it rests after a failure (s)",
         "30",
         int!(retry_s, ANY, "Retry must be a positive value"),
     ),
-    Param::now(
+    Param::new(
         "route",
         "the name that sticky sessions know it by",
         "a",
         text!(route, 64, "Route"),
     ),
-    Param::later("secret", "the secret of AJP", "x", |params, given| {
+    Param::<MemberParams>::new("secret", "the secret of AJP", "x", |params, given| {
         let value = given.short(64, "Secret")?;
         params.secret = given.set(Secret::new(value.get().map_or("", String::as_str)));
         Ok(())
-    }),
-    Param::now(
+    })
+    .with(Effect::Later("AJP backends are not available")),
+    Param::new(
         "smax",
         "idle connections above this number end after ttl",
         "5",
         int!(smax, ANY, "Smax must be a positive number"),
     ),
-    Param::now(
+    Param::new(
         "status",
         "its state at start: letters of D S E H I N R C, with + or -",
         "+H",
         status,
     ),
-    Param::now(
+    Param::new(
         "timeout",
         "how long to wait for the backend's bytes (s)",
         "30",
         int!(timeout_s, POSITIVE, "Timeout must be at least one second"),
     ),
-    Param::now(
+    Param::new(
         "ttl",
         "how long connections above smax stay idle (s)",
         "60",
         int!(ttl_s, POSITIVE, "TTL must be at least one second"),
     ),
-    Param::later(
+    Param::<MemberParams>::new(
         "upgrade",
         "protocols that requests may upgrade to",
         "websocket",
@@ -294,9 +312,16 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             });
             Ok(())
         },
-    ),
+    )
+    .with(Effect::Later(
+        "requests to upgrade are forwarded without that wish",
+    )),
 ];
 
+/// What happens instead of flushing on command.
+const FLUSH: &str = "every piece is passed on as it arrives";
+/// What happens instead of health checks.
+const HEALTH: &str = "failed members are tried again after `retry` seconds";
 const HCHECK: &str = "proxy_hcheck_module";
 
 fn address_ttl(params: &mut MemberParams, given: &Given<'_>) -> Result<(), Fault> {

@@ -66,6 +66,7 @@ impl Node {
                 label: None,
             }),
             hints: Vec::new(),
+            mark: None,
         }
     }
 }
