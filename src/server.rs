@@ -399,13 +399,17 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
         accepts_max: u64::from(max_connections.unwrap_or(0)),
     };
     let first = bear(0, Some(control), &listeners);
-    let others: Vec<LoopBirth> = (1..loops).map(|number| bear(number, None, &listeners)).collect();
+    let others: Vec<LoopBirth> = (1..loops)
+        .map(|number| bear(number, None, &listeners))
+        .collect();
     // The loops close the listeners when they drain, which takes that nobody else holds them.
     drop(listeners);
     let mut threads = Vec::new();
     for birth in others {
         let name = format!("loop {}", birth.thread);
-        let spawned = thread::Builder::new().name(name).spawn(move || event_loop::run(birth))?;
+        let spawned = thread::Builder::new()
+            .name(name)
+            .spawn(move || event_loop::run(birth))?;
         threads.push(spawned);
     }
     env.board
@@ -413,11 +417,10 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
         .set_state(scoreboard::ProcessState::Ready);
     let mut result = event_loop::run(first);
     for thread in threads {
-        result = result.and(
-            thread
-                .join()
-                .unwrap_or_else(|_| Err(std::io::Error::other("a loop panicked"))),
-        );
+        let joined = thread
+            .join()
+            .unwrap_or_else(|_| Err(std::io::Error::other("a loop panicked")));
+        result = result.and(joined);
     }
     result
 }

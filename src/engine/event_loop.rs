@@ -427,7 +427,7 @@ fn encode(kind: Kind, key: Key) -> Token {
 
 fn decode(token: Token) -> Source {
     match token.0 {
-        n if n >= LISTENER.0 && n < FIXED + 0x1_0000 => Source::Listener(n - LISTENER.0),
+        n if (LISTENER.0..FIXED + 0x1_0000).contains(&n) => Source::Listener(n - LISTENER.0),
         n if (FIXED..LISTENER.0).contains(&n) => Source::Called,
         n => {
             let packed = n as u64;

@@ -53,7 +53,10 @@ fn open_site(
         "AH00091: tine: could not open error log file",
     )?;
     let levels = crate::request::dir::levels(&server.log_level);
-    let levels = floor.map_or(levels.clone(), |floor| levels.at_least(floor));
+    let levels = match floor {
+        Some(floor) => levels.at_least(floor),
+        None => levels,
+    };
     let mut error = ErrorLog::new(sink, levels, &server.label(), Zone::system());
     if let Some(format) = server.error_log_format.get() {
         error = error.with_format(ErrorFormat::compile(format).map_err(|error| error.to_string())?);
@@ -296,7 +299,9 @@ fn open_sink(
             coded(&error),
             path.display()
         ),
-        other => format!("could not open log {other:?}: {error}"),
+        Target::Program(_) | Target::Syslog(..) | Target::Stderr | Target::Stdout => {
+            format!("could not open log {target:?}: {error}")
+        }
     })
 }
 

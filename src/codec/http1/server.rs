@@ -171,8 +171,11 @@ impl Server {
         // A client that was never told to continue may send its content now or not at all: nobody could tell its
         // first bytes from the next request.
         let is_in_doubt = self.expects_continue && self.reading != Reading::Done;
-        self.closes |=
-            self.is_last || !self.keeps_alive || !head.keep_alive || is_in_doubt || sending == Sending::Raw;
+        self.closes |= self.is_last
+            || !self.keeps_alive
+            || !head.keep_alive
+            || is_in_doubt
+            || sending == Sending::Raw;
         write::response(head, announce, self.persistence(head), out)?;
         self.sending = sending;
         Ok(())
