@@ -13,6 +13,8 @@ mod sizes;
 
 pub(crate) use sizes::mpm;
 
+use std::io;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -82,15 +84,17 @@ pub fn check(
     let (settled, mut warnings) = sizes::settle(&config);
     let capacity = sizes::capacity(&config, &settled);
     let board = Board::heap(&capacity).map_err(|error| error.to_string())?;
-    let (env, _) = compile::environment(
-        config.clone(),
-        Box::leak(Box::new(board)),
-        0,
-        extensions,
-        None,
-    )?;
-    warnings.extend(compile::notes(&env));
-    Ok((config, warnings))
+    let board = Box::leak(Box::new(board));
+    let mut errors = logs::check(&config);
+    match compile::environment(config.clone(), board, 0, extensions, None) {
+        Ok((env, _)) if errors.is_empty() => {
+            warnings.extend(compile::notes(&env).iter().map(ToString::to_string));
+            return Ok((config, warnings));
+        }
+        Ok(_) => {}
+        Err(others) => errors.extend(others),
+    }
+    Err(compile::rendered(&config, errors))
 }
 
 /// Starts the server and supervises it until it is stopped. The result is the exit code.
@@ -135,6 +139,7 @@ struct Server {
     sinks: Sinks,
     /// The environment that messages of the parent belong to.
     env: Option<&'static Env>,
+    mpm: Option<Mpm>,
     now: Now,
 }
 
@@ -145,6 +150,7 @@ impl Server {
             board: None,
             sinks: Sinks::new(),
             env: None,
+            mpm: None,
             now: clock::now(),
         }
     }
@@ -221,7 +227,11 @@ impl Server {
     }
 
     fn say(&self, level: Level, message: &str) {
-        let line = Line::new(module(message), level, Tag::None, &message);
+        self.say_as(Module::Core, level, message);
+    }
+
+    fn say_as(&self, module: Module, level: Level, message: &str) {
+        let line = Line::new(module, level, Tag::None, &message);
         match self.env.and_then(|env| env.main().error_log) {
             Some(log) => log.write(&self.stamp(), &line),
             None => crate::log::startup(&line),
@@ -262,16 +272,19 @@ impl mpm::Service for Server {
         }
         let logs = logs::open(&config, &mut self.sinks, self.start.startup_level)?;
         let board = self.board(&config, &settled)?;
+        let extensions = self.start.extensions;
         let (env, proxy) =
-            compile::environment(config, board, generation, self.start.extensions, Some(logs))?;
+            compile::environment(config.clone(), board, generation, extensions, Some(logs))
+                .map_err(|errors| compile::rendered(&config, errors))?;
         let env: &'static Env = Box::leak(Box::new(env));
         self.env = Some(env);
+        self.mpm = Some(settled.mpm);
         warnings
             .iter()
             .for_each(|warning| self.say(Level::Warn, warning));
         compile::notes(env)
             .iter()
-            .for_each(|note| self.say(Level::Warn, note));
+            .for_each(|note| self.say(Level::Warn, &note.brief()));
         let settings = Settings {
             listens: compile::listens(env.config),
             listen_options: compile::listen_options(env.config, &settled),
@@ -313,16 +326,14 @@ impl mpm::Service for Server {
     }
 
     fn log(&self, level: mpm::Level, message: &str) {
-        self.say(
-            match level {
-                mpm::Level::Error => Level::Error,
-                mpm::Level::Warn => Level::Warn,
-                mpm::Level::Notice => Level::Notice,
-                mpm::Level::Info => Level::Info,
-                mpm::Level::Debug => Level::Debug,
-            },
-            message,
-        );
+        let level = match level {
+            mpm::Level::Error => Level::Error,
+            mpm::Level::Warn => Level::Warn,
+            mpm::Level::Notice => Level::Notice,
+            mpm::Level::Info => Level::Info,
+            mpm::Level::Debug => Level::Debug,
+        };
+        self.say_as(self.mpm.map_or(Module::Core, mpm_module), level, message);
     }
 
     fn tick(&mut self, generation: &Generation, now: Now) -> Option<String> {
@@ -358,7 +369,7 @@ impl mpm::Service for Server {
 }
 
 /// A child's life: its loops, each on a thread of its own except the first.
-fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
+fn serve(env: &'static Env, birth: Birth) -> io::Result<()> {
     let Birth {
         index,
         pid,
@@ -381,7 +392,7 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
     )));
     let party: &'static Party = Box::leak(Box::new(Party::new(loops as usize)));
     let listeners = Arc::new(listeners);
-    let bear = |thread: u32, control| LoopBirth {
+    let bear = |thread: u32, control, listeners: &Arc<Vec<TcpListener>>| LoopBirth {
         env,
         me,
         thread,
@@ -393,24 +404,29 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
         control,
         accepts_max: u64::from(max_connections.unwrap_or(0)),
     };
+    let first = bear(0, Some(control), &listeners);
+    let others: Vec<LoopBirth> = (1..loops)
+        .map(|number| bear(number, None, &listeners))
+        .collect();
+    // The loops close the listeners when they drain, which takes that nobody else holds them.
+    drop(listeners);
     let mut threads = Vec::new();
-    for number in 1..loops {
-        let birth = bear(number, None);
+    for birth in others {
+        let name = format!("loop {}", birth.thread);
         let spawned = thread::Builder::new()
-            .name(format!("loop {number}"))
+            .name(name)
             .spawn(move || event_loop::run(birth))?;
         threads.push(spawned);
     }
     env.board
         .process(index)
         .set_state(scoreboard::ProcessState::Ready);
-    let mut result = event_loop::run(bear(0, Some(control)));
+    let mut result = event_loop::run(first);
     for thread in threads {
-        result = result.and(
-            thread
-                .join()
-                .unwrap_or_else(|_| Err(std::io::Error::other("a loop panicked"))),
-        );
+        let ended = thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("a loop panicked")));
+        result = result.and(ended);
     }
     result
 }
@@ -419,9 +435,13 @@ fn connections(shape: &Shape) -> usize {
     usize::try_from(shape.connections).unwrap_or(usize::MAX)
 }
 
-/// The module that a parent's message belongs to: httpd prints everything of the MPM under `mpm_NAME`, the rest as core.
-fn module(_message: &str) -> Module {
-    Module::Core
+/// The module under whose name the parent's own messages are printed.
+const fn mpm_module(mpm: Mpm) -> Module {
+    match mpm {
+        Mpm::Prefork => Module::MpmPrefork,
+        Mpm::Worker => Module::MpmWorker,
+        Mpm::Event => Module::MpmEvent,
+    }
 }
 
 /// When this program was built; the build does not record it, so that builds can be repeated byte for byte.

@@ -99,7 +99,8 @@ pub trait Codec<In: Message, Out: Message>: Send {
 
 /// The side that faces clients.
 pub trait ServerCodec: Codec<Request, Response> {
-    /// From now on every response says that the connection will close (a draining child, a keep-alive limit).
+    /// The next response that begins says that the connection will close, and is the last one (a draining child, a
+    /// keep-alive limit). Between requests one more request is still taken.
     fn close_after_response(&mut self);
 }
 

@@ -15,6 +15,45 @@ pub(crate) struct Word {
     pub(crate) text: String,
     /// Where it stands in the logical line, quotes included.
     pub(crate) range: Range<usize>,
+    /// Bytes of the line before the text: the opening quote.
+    lead: usize,
+    /// Where in the text a backslash of the line was left out.
+    escapes: Vec<usize>,
+}
+
+impl Word {
+    /// A text that stands for a range as a whole.
+    pub(crate) fn whole(text: &str, range: Range<usize>) -> Self {
+        Self {
+            text: text.to_owned(),
+            range,
+            lead: 0,
+            escapes: Vec::new(),
+        }
+    }
+
+    /// Where a part of the text stands in the logical line.
+    pub(crate) fn part(&self, part: Range<usize>) -> Range<usize> {
+        let place = |byte: usize| {
+            let escapes = self.escapes.iter().filter(|at| **at < byte).count();
+            (self.range.start + self.lead + byte + escapes).min(self.range.end)
+        };
+        place(part.start)..place(part.end)
+    }
+
+    /// Adds a character, or the one that it escapes.
+    fn push(&mut self, c: char, escaped: impl FnOnce(char) -> Option<char>) {
+        let next = escaped(c);
+        if next.is_some() {
+            self.escapes.push(self.text.len());
+        }
+        self.text.push(next.unwrap_or(c));
+    }
+
+    /// Where what follows the first `byte` bytes of the text stands.
+    pub(crate) fn after(&self, byte: usize) -> Range<usize> {
+        self.part(byte..self.text.len())
+    }
 }
 
 /// Splits `text[range]` into words whose ranges count from the start of `text`.
@@ -33,35 +72,42 @@ pub(crate) fn next_word(text: &str, range: Range<usize>) -> Option<Word> {
     let rest = text.get(range.clone())?;
     let start = range.start + (rest.len() - rest.trim_start_matches(is_space).len());
     let rest = text.get(start..range.end)?;
-    let (said, length) = match rest.chars().next()? {
+    let mut word = match rest.chars().next()? {
         quote @ ('"' | '\'') => quoted(rest, quote),
         _ => unquoted(rest),
     };
-    Some(Word {
-        text: said,
-        range: start..start + length,
-    })
+    word.range = start..start + word.range.end;
+    Some(word)
 }
 
-/// Reads a word that starts with a quote; returns it and its length with quotes.
-fn quoted(rest: &str, quote: char) -> (String, usize) {
-    let mut said = String::new();
+/// Reads a word that starts with a quote.
+fn quoted(rest: &str, quote: char) -> Word {
+    let mut word = Word::whole("", 0..rest.len());
+    word.lead = quote.len_utf8();
     let mut chars = rest.char_indices().skip(1).peekable();
     while let Some((at, c)) = chars.next() {
         if c == quote {
-            return (said, at + 1);
+            word.range.end = at + 1;
+            break;
         }
-        let escaped = chars.next_if(|(_, next)| c == '\\' && (*next == quote || *next == '\\'));
-        said.push(escaped.map_or(c, |(_, next)| next));
+        word.push(c, |next| {
+            chars
+                .next_if(|(_, c)| next == '\\' && (*c == quote || *c == '\\'))
+                .map(|(_, c)| c)
+        });
     }
-    (said, rest.len())
+    word
 }
 
-/// Reads a word that ends at white space; returns it and its length.
-fn unquoted(rest: &str) -> (String, usize) {
+/// Reads a word that ends at white space.
+fn unquoted(rest: &str) -> Word {
     let length = rest.find(is_space).unwrap_or(rest.len());
-    let raw = rest.get(..length).unwrap_or_default();
-    (raw.replace("\\\\", "\\"), length)
+    let mut word = Word::whole("", 0..length);
+    let mut chars = rest.get(..length).unwrap_or_default().chars().peekable();
+    while let Some(c) = chars.next() {
+        word.push(c, |c| chars.next_if(|next| c == '\\' && *next == '\\'));
+    }
+    word
 }
 
 fn is_space(c: char) -> bool {
@@ -168,6 +214,26 @@ mod tests {
         let found = words(text, 1..text.len());
         assert_eq!(found.first().map(|word| word.range.clone()), Some(2..7));
         assert_eq!(found.get(1).map(|word| word.range.clone()), Some(8..9));
+    }
+
+    #[test]
+    fn parts_are_found_behind_quotes_and_escapes() {
+        let rows = [
+            ("key=value", "value", "value"),
+            ("\"key=value\"", "value", "value"),
+            (r#""a \"b\" %Z c""#, "%Z", "%Z"),
+            (r#""a \"b\" c""#, "\"b\"", r#"\"b\""#),
+            (r"a\\b%Z", "%Z", "%Z"),
+            ("'é=%Z'", "%Z", "%Z"),
+        ];
+        for (line, part, expected) in rows {
+            let word = next_word(line, 0..line.len()).unwrap();
+            let start = word.text.find(part).unwrap();
+            let range = word.part(start..start + part.len());
+            assert_eq!(line.get(range), Some(expected), "{line}");
+        }
+        let empty = next_word("key=", 0..4).unwrap();
+        assert_eq!(empty.after(4), 4..4);
     }
 
     #[test]

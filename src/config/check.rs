@@ -1,13 +1,13 @@
 //! What can only be judged once everything is read.
 //!
-//! Responsible for: httpd's own post-configuration failures (no listener, a balancer without its modules), and one note per parameter or
-//! scheme whose effect is still to come.
+//! Responsible for: httpd's own post-configuration failures (no listener, a balancer without its modules), and what is written but can
+//! have no effect: schemes that are not spoken, sizes of another process model.
 
 use super::diagnostic::Diagnostic;
-use super::model::{Config, LogFormatRef, WorkerUrl};
+use super::model::{Config, Mpm, WorkerUrl};
 use super::modules::load_line;
 use super::source::Place;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The backend schemes that can be spoken.
 const SCHEMES: [&str; 1] = ["http"];
@@ -16,7 +16,7 @@ const SCHEMES: [&str; 1] = ["http"];
 const SCHEME_MODULES: [(&str, &str); 1] = [("http", "proxy_http_module")];
 
 /// Looks at the whole configuration.
-pub(super) fn check(config: &Config, later: &BTreeMap<&'static str, Place>) -> Vec<Diagnostic> {
+pub(super) fn check(config: &Config) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     if config.listens.is_empty() {
         found.push(
@@ -26,12 +26,7 @@ pub(super) fn check(config: &Config, later: &BTreeMap<&'static str, Place>) -> V
     }
     balancers(config, &mut found);
     schemes(config, &mut found);
-    formats(config, &mut found);
-    for (name, place) in later {
-        found.push(
-            Diagnostic::warning(format!("`{name}` is understood, but has no effect yet")).at(place),
-        );
-    }
+    sizes(config, &mut found);
     found
 }
 
@@ -103,6 +98,7 @@ fn scheme(config: &Config, url: &WorkerUrl, place: &Place) -> Option<Diagnostic>
         return Some(
             Diagnostic::warning(message)
                 .at(place)
+                .under(&url.scheme)
                 .hint("http backends are what is available"),
         );
     }
@@ -122,25 +118,25 @@ fn scheme(config: &Config, url: &WorkerUrl, place: &Place) -> Option<Diagnostic>
     )
 }
 
-/// A format without any `%` is a nickname that nobody defined.
-fn formats(config: &Config, found: &mut Vec<Diagnostic>) {
-    let mut told = BTreeSet::new();
-    for log in config
-        .servers()
-        .flat_map(|server| server.custom_logs.iter().chain(&server.global_logs))
-    {
-        let LogFormatRef::Format(format) = &log.format else {
+/// Sizes of a process model that is not in use. Once an MPM is chosen, the others' directives are unknown; until then they are read.
+fn sizes(config: &Config, found: &mut Vec<Diagnostic>) {
+    let mpm = config.mpm.mpm.or(Mpm::default());
+    if mpm == Mpm::Prefork {
+        return;
+    }
+    let rows = [
+        ("MinSpareServers", &config.mpm.min_spare_servers),
+        ("MaxSpareServers", &config.mpm.max_spare_servers),
+    ];
+    for (name, setting) in rows {
+        let Some(place) = setting.place() else {
             continue;
         };
-        if !format.contains('%') && told.insert((format.clone(), log.place.to_string())) {
-            let message = format!(
-                "no LogFormat is named `{format}`: every line of the log will say just that"
-            );
-            found.push(
-                Diagnostic::warning(message)
-                    .at(&log.place)
-                    .hint("add a LogFormat with that name, in this or the main server"),
-            );
-        }
+        let message = format!("{name} has no effect: the process model is {}", mpm.name());
+        found.push(
+            Diagnostic::warning(message)
+                .at(place)
+                .hint("add `MPM prefork` to have one process per connection, or remove the line"),
+        );
     }
 }

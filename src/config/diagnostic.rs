@@ -46,6 +46,8 @@ pub struct Diagnostic {
     pub snippet: Option<Snippet>,
     /// What to do about it.
     pub hints: Vec<String>,
+    /// The part of the line that is meant, for a caret once the line is at hand.
+    pub mark: Option<String>,
 }
 
 /// A physical line and a stretch of it.
@@ -74,6 +76,7 @@ impl Diagnostic {
             chain: Vec::new(),
             snippet: None,
             hints: Vec::new(),
+            mark: None,
         }
     }
 
@@ -101,22 +104,46 @@ impl Diagnostic {
         self
     }
 
-    /// Shows the whole line if nothing narrower is known.
+    /// The same about this part of its line.
+    #[must_use]
+    pub fn under(self, part: impl Into<String>) -> Self {
+        Self {
+            mark: Some(part.into()).filter(|part: &String| !part.is_empty()),
+            ..self
+        }
+    }
+
+    /// Shows the line, with the caret under what is meant or else under all of it.
     pub(crate) fn quote(&mut self, sources: &Sources) {
         let Some(place) = self.place.as_ref().filter(|_| self.snippet.is_none()) else {
             return;
         };
-        let Some(text) = sources.quote(place) else {
-            return;
-        };
-        let column = text.len() - text.trim_start().len();
-        self.snippet = Some(Snippet {
-            line: place.line,
+        let marked = self
+            .mark
+            .as_deref()
+            .and_then(|part| Some((sources.find(place, part)?, part.len())));
+        let found = marked.or_else(|| {
+            let text = sources.quote(place)?;
+            let column = text.len() - text.trim_start().len();
+            Some(((place.line, text, column), text.trim().len()))
+        });
+        self.snippet = found.map(|((line, text, column), width)| Snippet {
+            line,
             text: text.to_owned(),
             column,
-            width: text.trim().len(),
+            width,
             label: None,
         });
+    }
+
+    /// On one line, for a log: place, message, hints.
+    pub fn brief(&self) -> String {
+        let place = self.place.iter().map(|place| format!("{place}: "));
+        let hints = self.hints.iter().map(|hint| format!("; {hint}"));
+        place
+            .chain([self.message.replace('\n', " ")])
+            .chain(hints)
+            .collect()
     }
 
     fn first_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -184,7 +184,10 @@ pub fn dump_modules(config: &Config) -> String {
     if config.modules.chosen_mpm().is_none() {
         line(
             &mut text,
-            format_args!(" {} (static)", config.mpm.mpm.or(Mpm::Prefork).identifier()),
+            format_args!(
+                " {} (static)",
+                config.mpm.mpm.or(Mpm::default()).identifier()
+            ),
         );
     }
     text

@@ -24,6 +24,7 @@ pub mod directive;
 mod directives;
 mod dump;
 pub mod glob;
+mod judges;
 mod lex;
 pub mod model;
 mod modules;
@@ -39,6 +40,7 @@ pub use diagnostic::{Diagnostic, Severity, render};
 pub use dump::{
     dump_includes, dump_modules, dump_run_cfg, dump_vhosts, list_compiled_in, list_directives,
 };
+pub use judges::{Flaw, Judges};
 pub use model::Config;
 pub use params::later_effects;
 pub use setting::{Merge, Setting};
@@ -83,17 +85,35 @@ impl fmt::Debug for Options<'_> {
 }
 
 /// Reads a configuration. On success the warnings are in [`Config::notes`]; on failure every error and warning is returned.
+///
+/// # Errors
+/// Everything that is wrong with it.
 pub fn load(options: &Options<'_>) -> Result<Config, Vec<Diagnostic>> {
+    load_judged(options, Judges::LENIENT)
+}
+
+/// The same, with judges of what only the rooms above can compile.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_judged(options: &Options<'_>, judges: Judges) -> Result<Config, Vec<Diagnostic>> {
     let text = read_file(&options.file)
         .map_err(|error| vec![Diagnostic::error(open_message(&options.file, &error))])?;
-    load_str(&text, options)
+    read(&text, options, judges)
 }
 
 /// Reads a configuration from a text that stands for `options.file`.
+///
+/// # Errors
+/// As [`load`].
 pub fn load_str(text: &str, options: &Options<'_>) -> Result<Config, Vec<Diagnostic>> {
+    read(text, options, Judges::LENIENT)
+}
+
+fn read(text: &str, options: &Options<'_>, judges: Judges) -> Result<Config, Vec<Diagnostic>> {
     // A LoadModule line anywhere changes what every line before it means, so then everything is read again.
-    attempt(text, options, false)
-        .or_else(|| attempt(text, options, true))
+    attempt(text, options, judges, false)
+        .or_else(|| attempt(text, options, judges, true))
         .expect("a reading that lists modules does not ask for another one")
 }
 
@@ -101,6 +121,7 @@ pub fn load_str(text: &str, options: &Options<'_>) -> Result<Config, Vec<Diagnos
 fn attempt(
     text: &str,
     options: &Options<'_>,
+    judges: Judges,
     explicit: bool,
 ) -> Option<Result<Config, Vec<Diagnostic>>> {
     let outside = Outside {
@@ -124,7 +145,10 @@ fn attempt(
     if reader.met_load_module && !explicit {
         return None;
     }
-    let mut build = Build::default();
+    let mut build = Build {
+        judges,
+        ..Build::default()
+    };
     let config = &mut build.config;
     config.paths.config_file.clone_from(&options.file);
     config.paths.server_root = reader.server_root.clone().unwrap_or_default();
@@ -148,6 +172,9 @@ fn attempt(
     for diagnostic in diagnostics {
         diagnostic.quote(&reader.sources);
     }
+    if let Ok(config) = &mut outcome {
+        config.sources = reader.sources;
+    }
     Some(outcome)
 }
 
@@ -164,7 +191,7 @@ fn finish(mut build: Build, mut main: Server) -> Result<Config, Vec<Diagnostic>>
     build.config.main = main;
     // Errors that single lines made would only be told a second time by looking at the whole.
     let mut diagnostics = build.diagnostics;
-    diagnostics.extend(check::check(&build.config, &build.later));
+    diagnostics.extend(check::check(&build.config));
     if diagnostics
         .iter()
         .any(|diagnostic| diagnostic.severity == Severity::Error)

@@ -243,7 +243,7 @@ impl Modules {
     /// What `<IfModule NAME>` says.
     pub(crate) fn answers_to(&self, name: &str) -> bool {
         match find(name).map(|module| (module.identifier, module.kind)) {
-            // Without a choice the server is a prefork one.
+            // Without a choice the server has the default one.
             Some((_, Kind::Mpm(mpm))) => mpm == self.chosen_mpm().unwrap_or_default(),
             Some((identifier, _)) => self.has(identifier),
             None => self.has(name),

@@ -6,7 +6,7 @@ use super::args::{Word, on_off, whole};
 use super::diagnostic::{Diagnostic, Phase, Severity};
 use super::directive::Directive;
 use super::model::{DirConfig, Modules, Pattern, Server};
-use super::params::{Effect, OTHER_EFFECTS};
+use super::params::DIRECTIVE_EFFECTS;
 use super::setting::Setting;
 use super::source::{Place, Sources};
 use super::tree::Node;
@@ -83,6 +83,11 @@ impl Complaint {
         self.over(word.range.clone())
     }
 
+    /// The same about a part of one word, or about what stands at its end when the part is empty.
+    pub(crate) fn on_part(self, word: &Word, part: Range<usize>) -> Self {
+        self.over(word.part(part))
+    }
+
     /// The same about a range of the line.
     pub(crate) fn over(self, range: Range<usize>) -> Self {
         Self {
@@ -140,22 +145,24 @@ impl<'a> Scope<'a> {
         Setting::new(value, self.place())
     }
 
-    /// Notes the use of something that may have no effect yet.
-    pub(crate) fn used(&mut self, name: &'static str, effect: Effect) {
-        if effect == Effect::Later {
-            let place = self.place();
-            self.build
-                .later
-                .entry(name)
-                .or_insert_with(|| place.clone());
+    /// Tells, once for each thing, that it has no effect yet.
+    pub(crate) fn used_later(&mut self, what: &str, instead: &str, range: Range<usize>) {
+        if !self.build.warned.insert(what.to_owned()) {
+            return;
         }
+        let message = format!("{what} is understood, but has no effect yet");
+        self.warn(Complaint::new(message).over(range).hint(instead));
     }
 
-    /// Notes the use of something listed in [`OTHER_EFFECTS`].
-    pub(crate) fn used_other(&mut self, name: &str) {
-        if let Some((name, effect)) = OTHER_EFFECTS.iter().find(|(known, _)| *known == name) {
-            self.used(name, *effect);
-        }
+    /// The same of this directive, by its entry in [`DIRECTIVE_EFFECTS`].
+    pub(crate) fn directive_is_later(&mut self, name: &str) {
+        let (name, instead) = DIRECTIVE_EFFECTS
+            .iter()
+            .find(|(known, _)| *known == name)
+            .expect("a name in the table");
+        let node = self.node;
+        let range = node.name_range.start..node.name_range.start + node.text.as_str().len();
+        self.used_later(&format!("`{name}`"), instead, range);
     }
 
     /// Notes an error besides the one that the function returns.
@@ -203,6 +210,20 @@ impl Args<'_> {
         let complaint = Complaint::new(message);
         match self.words.get(index) {
             Some(word) => complaint.on(word),
+            None => complaint,
+        }
+    }
+
+    /// A complaint about what follows the first `from` bytes of a word.
+    pub(crate) fn complaint_from(
+        &self,
+        index: usize,
+        from: usize,
+        message: impl Into<String>,
+    ) -> Complaint {
+        let complaint = Complaint::new(message);
+        match self.words.get(index) {
+            Some(word) => complaint.over(word.after(from)),
             None => complaint,
         }
     }

@@ -38,15 +38,29 @@ impl fmt::Debug for Place {
 }
 
 /// A text that was read in this run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Source {
     name: Arc<str>,
     lines: Vec<String>,
 }
 
 /// Every text read in this run, so that diagnostics can quote them.
-#[derive(Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Sources(Vec<Source>);
+
+/// Two configurations may say the same in other words, so how they are written does not count.
+impl PartialEq for Sources {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// As a setting that nobody set: a dump of what was understood does not repeat how it was written.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("-")
+    }
+}
 
 /// Names one text of [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +78,27 @@ impl Sources {
 
     /// The physical line at a place, from the text that was read last under its name.
     pub(crate) fn quote(&self, place: &Place) -> Option<&str> {
-        let index = self
-            .0
-            .iter()
-            .rposition(|source| source.name == place.file)?;
-        self.line(SourceId(index), place.line)
+        self.line(SourceId(self.index(place)?), place.line)
+    }
+
+    fn index(&self, place: &Place) -> Option<usize> {
+        self.0.iter().rposition(|source| source.name == place.file)
+    }
+
+    /// Where a part of the logical line that ends at a place stands: line, text, bytes before it.
+    pub(crate) fn find(&self, place: &Place, part: &str) -> Option<(u32, &str, usize)> {
+        let index = self.index(place)?;
+        let mut line = place.line;
+        loop {
+            let text = self.line(SourceId(index), line)?;
+            if let Some(column) = text.find(part) {
+                return Some((line, text, column));
+            }
+            line = line.checked_sub(1)?;
+            if !self.line(SourceId(index), line)?.ends_with('\\') {
+                return None;
+            }
+        }
     }
 
     /// The text's name.

@@ -1,3 +1,5 @@
+//! Configurations whole: golden diagnostics and models, and what holds across directives.
+
 use super::model::{Destination, Mpm, PassTarget, Require};
 use super::*;
 use std::fs;
@@ -240,11 +242,28 @@ fn listed_modules_decide_what_is_understood() {
         "LoadModule mpm_event_module modules/mod_mpm_event.so\nProxyTimeout 5\nThreadsPerChild 5",
     );
     assert_eq!(
-        (config.modules.explicit, config.mpm.mpm.or(Mpm::Prefork)),
+        (config.modules.explicit, config.mpm.mpm.or(Mpm::default())),
         (false, Mpm::Event)
     );
     let text = complaints("MPM worker\nMinSpareServers 5");
     assert!(text.contains("Invalid command 'MinSpareServers'"), "{text}");
+}
+
+#[test]
+fn without_a_choice_the_process_model_is_event_everywhere() {
+    let config = parse("<IfModule event.c>\nTimeout 5\n</IfModule>\nMinSpareServers 5");
+    assert_eq!(config.main.timeout_s.or(0), 5);
+    assert_eq!(config.mpm.mpm.or(Mpm::default()), Mpm::Event);
+    let modules = dump_modules(&config);
+    assert!(
+        modules.ends_with(" mpm_event_module (static)\n"),
+        "{modules}"
+    );
+    let notes = render(&config.notes);
+    assert!(
+        notes.contains("MinSpareServers has no effect: the process model is event"),
+        "{notes}"
+    );
 }
 
 #[test]
@@ -295,21 +314,47 @@ fn a_shared_worker_keeps_its_own_parameters() {
 }
 
 #[test]
-fn parameters_without_effect_are_noted_once_each() {
-    let config = parse("ProxyPass /a http://a ping=1 flushwait=5\nProxyPass /b http://b ping=1");
+fn what_has_no_effect_yet_is_told_once_each() {
+    let config = parse(
+        "ProxyPass /a http://a ping=1 flushwait=5 min=2 timeout=5\nProxyPass /b http://b ping=1\n\
+         ProxyPass /c balancer://c timeout=5 nofailover=On\nProxyPass /d balancer://d timeout=5\n\
+         BufferedLogs On\nBalancerPersist Off\nErrorLogFormat %M",
+    );
     let notes: Vec<_> = config
         .notes
         .iter()
-        .map(|note| note.message.as_str())
+        .map(|note| {
+            note.message
+                .trim_end_matches(" is understood, but has no effect yet")
+        })
         .collect();
     assert_eq!(
         notes,
         [
-            "`flushwait` is understood, but has no effect yet",
-            "`ping` is understood, but has no effect yet"
+            "worker parameter `ping`",
+            "worker parameter `flushwait`",
+            "balancer parameter `timeout`",
+            "`BufferedLogs On`"
         ]
     );
-    assert!(later_effects().contains(&"ping") && !later_effects().contains(&"retry"));
+    let later = later_effects();
+    assert!(later.contains(&"ping") && !later.contains(&"retry"));
+}
+
+#[test]
+fn every_directive_without_effect_is_told() {
+    for (line, _) in params::DIRECTIVE_EFFECTS {
+        let name = line.split(' ').next().unwrap_or_default();
+        let entry = directive::find(name).expect("in the table of directives");
+        let text = match *line {
+            "CoreDumpDirectory" => "CoreDumpDirectory /tmp",
+            line if line.contains(' ') => line,
+            _ => entry.example,
+        };
+        let notes = render(&parse(text).notes);
+        let said = format!("`{line}` is understood, but has no effect yet");
+        assert!(notes.contains(&said), "{text}: {notes}");
+    }
 }
 
 #[test]

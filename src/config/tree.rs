@@ -7,91 +7,29 @@
 //! condition encloses never reaches the tree, but its sections must balance.
 
 mod condition;
-pub(in crate::config) use include::{open_message, read_file};
 mod include;
 mod macros;
+mod modules;
+mod node;
 
-use super::args::{Word, next_word, words};
-use super::diagnostic::{Diagnostic, Phase, Severity, Snippet};
+pub(in crate::config) use include::{open_message, read_file};
+pub(crate) use node::Node;
+
+use super::args::next_word;
+use super::diagnostic::{Diagnostic, Phase, Severity};
 use super::lex::{Cursor, Logical, Mapped};
-use super::model::{Included, MPM_NAMES, Modules, Mpm};
-use super::modules;
+use super::model::{Included, Modules, Mpm};
 use super::setting::Setting;
 use super::source::{Place, SourceId, Sources};
-use super::suggest;
 use macros::Macro;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// How many files may enclose one another.
 const INCLUDE_DEPTH_MAX: usize = 128;
 
 /// How many sections may enclose one another. httpd has no such limit; nobody needs it, and walking the tree recurses.
 const SECTION_DEPTH_MAX: usize = 64;
-
-/// One directive or section.
-#[derive(Debug, Clone)]
-pub(crate) struct Node {
-    /// The directive's name as written, without `<`.
-    pub(crate) name: String,
-    /// Where the name stands in `text`, with `<`.
-    pub(crate) name_range: Range<usize>,
-    /// Where the arguments stand in `text`; of a section up to and including `>`.
-    pub(crate) args: Range<usize>,
-    /// The logical line.
-    pub(crate) text: Mapped,
-    /// Which text it is from.
-    pub(crate) source: SourceId,
-    /// Its file and line.
-    pub(crate) place: Place,
-    /// The Includes that led there, outermost first.
-    pub(crate) chain: Arc<[Place]>,
-    /// What a section encloses; `None` for a directive.
-    pub(crate) children: Option<Vec<Self>>,
-}
-
-impl Node {
-    /// The words of the arguments.
-    pub(crate) fn words(&self) -> Vec<Word> {
-        words(self.text.as_str(), self.args.clone())
-    }
-
-    /// The arguments of a section without the closing bracket; `None` when it is missing.
-    pub(crate) fn section_args(&self) -> Option<Range<usize>> {
-        let close = self.text.slice(self.args.clone()).rfind('>')?;
-        Some(self.args.start..self.args.start + close)
-    }
-
-    /// A diagnostic about a part of this line.
-    pub(crate) fn diagnostic(
-        &self,
-        sources: &Sources,
-        severity: Severity,
-        phase: Phase,
-        range: Option<Range<usize>>,
-    ) -> Diagnostic {
-        let spot = range.and_then(|range| self.text.spot(range));
-        Diagnostic {
-            severity,
-            phase,
-            message: String::new(),
-            place: Some(self.place.clone()),
-            chain: self.chain.to_vec(),
-            snippet: spot.map(|spot| Snippet {
-                line: spot.line,
-                text: sources
-                    .line(self.source, spot.line)
-                    .unwrap_or_default()
-                    .to_owned(),
-                column: spot.column,
-                width: spot.width,
-                label: None,
-            }),
-            hints: Vec::new(),
-        }
-    }
-}
 
 /// What the reader needs from outside.
 pub(crate) struct Outside<'a> {
@@ -410,99 +348,6 @@ impl<'a> Reader<'a> {
         open.last_mut()
             .map_or(top, |frame| &mut frame.nodes)
             .extend(nodes);
-        Ok(())
-    }
-
-    fn load_module(&mut self, node: &Node) -> Result<(), Fault> {
-        let words = node.words();
-        let [identifier, _path] = words.as_slice() else {
-            return Err(Fault::new(
-                "LoadModule takes two arguments, a module's identifier and the file it is in",
-            ));
-        };
-        let Some(known) = modules::find(&identifier.text) else {
-            let stems = modules::MODULES
-                .iter()
-                .map(|module| module.identifier.trim_end_matches("_module"));
-            let near = suggest::nearest(identifier.text.trim_end_matches("_module"), stems);
-            let mut warning = node.diagnostic(
-                &self.sources,
-                Severity::Warning,
-                Phase::Read,
-                Some(identifier.range.clone()),
-            );
-            warning.message = format!(
-                "module {} is not known here; its directives will not be understood",
-                identifier.text
-            );
-            warning.hints.push(match near {
-                Some(near) => format!("did you mean `{near}_module`?"),
-                None => "everything is compiled in; the line may go".to_owned(),
-            });
-            self.diagnostics.push(warning);
-            self.modules.loaded.push(identifier.text.clone());
-            self.met_load_module = true;
-            return Ok(());
-        };
-        let is_mpm = matches!(known.kind, modules::Kind::Mpm(_));
-        self.met_load_module |= !is_mpm;
-        if let modules::Kind::Mpm(mpm) = known.kind {
-            if self
-                .modules
-                .chosen_mpm()
-                .is_some_and(|chosen| chosen != mpm)
-            {
-                return Err(Fault::new("More than one MPM loaded.").on(identifier.range.clone()));
-            }
-            self.mpm.set(mpm, &node.place);
-        }
-        // Loading what is always there is harmless; in httpd it depends on how the server was compiled.
-        let met_for_the_first_time =
-            known.kind == modules::Kind::Static || !(self.modules.explicit || is_mpm);
-        if self.modules.has(known.identifier) && !met_for_the_first_time {
-            let mut warning = node.diagnostic(
-                &self.sources,
-                Severity::Warning,
-                Phase::Read,
-                Some(identifier.range.clone()),
-            );
-            warning.message = format!(
-                "AH01574: module {} is already loaded, skipping",
-                known.identifier
-            );
-            self.diagnostics.push(warning);
-        } else if !self.modules.has(known.identifier) {
-            self.modules.loaded.push(known.identifier.to_owned());
-        }
-        Ok(())
-    }
-
-    fn choose_mpm(&mut self, node: &Node) -> Result<(), Fault> {
-        let words = node.words();
-        let [name] = words.as_slice() else {
-            return Err(Fault::new(
-                "MPM takes one argument, prefork, worker or event",
-            ));
-        };
-        let Some((_, mpm)) = MPM_NAMES
-            .into_iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(&name.text))
-        else {
-            return Err(
-                Fault::new("MPM must be one of: prefork | worker | event").on(name.range.clone())
-            );
-        };
-        if self
-            .modules
-            .chosen_mpm()
-            .is_some_and(|chosen| chosen != mpm)
-        {
-            return Err(Fault::new("More than one MPM loaded.").on(name.range.clone()));
-        }
-        self.mpm.set(mpm, &node.place);
-        if !self.modules.has(mpm.identifier()) {
-            self.modules.loaded.push(mpm.identifier().to_owned());
-        }
         Ok(())
     }
 

@@ -6,14 +6,15 @@
 use super::args::{Word, is_glob, words};
 use super::diagnostic::{Diagnostic, Severity, last_line};
 use super::directive::{self, Action, Contexts, Directive, Policy, SectionKind};
-use super::directives::{access, core, proxy};
+use super::directives::{access, hosts, proxy};
+use super::judges::Judges;
 use super::model::{Config, DirConfig, Location, Modules, Pattern, ProxySection, Server};
 use super::modules;
 use super::scope::{Args, Complaint, Inside, Scope, Subject};
 use super::source::Sources;
 use super::suggest;
 use super::tree::Node;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What is being built, besides the server at hand.
 #[derive(Debug, Default)]
@@ -22,10 +23,10 @@ pub(crate) struct Build {
     pub(crate) config: Config,
     /// Errors and warnings.
     pub(crate) diagnostics: Vec<Diagnostic>,
-    /// Parameters used whose effect is still to come, with the first use of each.
-    pub(crate) later: BTreeMap<&'static str, super::source::Place>,
-    /// Directives without effect that were warned about.
-    pub(crate) warned: BTreeSet<&'static str>,
+    /// Directives and parameters without effect that were warned about.
+    pub(crate) warned: BTreeSet<String>,
+    /// Who judges what only the rooms above can compile.
+    pub(crate) judges: Judges,
     /// Virtual hosts as written, unmerged.
     pub(crate) vhosts: Vec<Server>,
 }
@@ -282,7 +283,7 @@ impl<'a> Walk<'a> {
         };
         match kind {
             SectionKind::VirtualHost => {
-                core::vhost(&scope, &words).map(|vhost| Header::Vhost(Box::new(vhost)))
+                hosts::vhost(&scope, &words).map(|vhost| Header::Vhost(Box::new(vhost)))
             }
             SectionKind::Location => {
                 single_pattern("Location", &words, false).map(Header::Location)
@@ -440,7 +441,7 @@ fn not_here(
     match policy {
         Policy::Ignore => Ok(()),
         // A configuration with fifty such lines has one problem, not fifty.
-        Policy::Warn if !scope.build.warned.insert(name) => Ok(()),
+        Policy::Warn if !scope.build.warned.insert(name.to_owned()) => Ok(()),
         Policy::Warn => {
             let complaint = Complaint::new(format!("{name}{close} has no effect here"));
             scope.warn(if hint.is_empty() {

@@ -121,7 +121,9 @@ impl Core {
             .unwrap_or_else(|| self.gear.env.main());
         Some(match (client.stage, cell) {
             // The request is there; it is we who are not ready.
-            (Stage::Fresh | Stage::Idle, _) if client.announced.is_some() => client.moved_ms + site.timeout_ms,
+            (Stage::Fresh | Stage::Idle, _) if client.announced.is_some() => {
+                client.moved_ms + site.timeout_ms
+            }
             (Stage::Fresh, _) => {
                 client.since_ms
                     + site

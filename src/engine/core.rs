@@ -211,6 +211,21 @@ impl Core {
         }
     }
 
+    /// Whether no new connections are taken any more.
+    #[must_use]
+    pub const fn is_draining(&self) -> bool {
+        self.gear.is_draining
+    }
+
+    /// Ends everything now: exchanges are cut, their books closed.
+    pub fn quit(&mut self) {
+        self.gear.is_draining = true;
+        for key in self.clients.keys() {
+            self.stop(key);
+        }
+        self.books.flush();
+    }
+
     /// Whether nothing is left to do for a loop that drains.
     #[must_use]
     pub fn is_drained(&self) -> bool {

@@ -248,6 +248,7 @@ impl EventLoop {
                 }
             }
             if is_called && self.called() == Some(Order::Quit) {
+                self.core.quit();
                 return Ok(());
             }
             wake_ms = self.core.end_turn();
@@ -255,6 +256,11 @@ impl EventLoop {
                 self.party.tell(Order::Drain);
             }
             self.gate()?;
+            if self.core.is_draining() && !self.listeners.is_empty() {
+                // Out of the epoll already. Without the descriptors gone as well, the port would stay open for as long
+                // as the last exchange takes.
+                self.listeners = Arc::default();
+            }
             if self.core.is_drained() {
                 return Ok(());
             }
@@ -421,7 +427,7 @@ fn encode(kind: Kind, key: Key) -> Token {
 
 fn decode(token: Token) -> Source {
     match token.0 {
-        n if n >= LISTENER.0 && n < FIXED + 0x1_0000 => Source::Listener(n - LISTENER.0),
+        n if (LISTENER.0..FIXED + 0x1_0000).contains(&n) => Source::Listener(n - LISTENER.0),
         n if (FIXED..LISTENER.0).contains(&n) => Source::Called,
         n => {
             let packed = n as u64;

@@ -119,21 +119,33 @@ impl Core {
 
     /// The client is gone in the middle of something.
     pub(super) fn abandon(&mut self, key: Key) {
-        let Some(exchange) = self.clients.at(key).and_then(|client| client.exchange) else {
-            self.drop_client(key);
-            return;
-        };
-        let failure = Failure::new(
-            Side::Client,
-            FailureKind::Closed,
-            "the client closed the connection",
-        );
-        let mut step = self.fail(key, exchange, failure);
-        while step == Step::Again {
-            let Some(exchange) = self.clients.at(key).and_then(|client| client.exchange) else {
-                break;
-            };
-            step = self.drive(key, exchange);
+        let words = "the client closed the connection";
+        self.cut(key, Failure::new(Side::Client, FailureKind::Closed, words));
+    }
+
+    /// The server ends now, and whatever it was doing with it.
+    pub(super) fn stop(&mut self, key: Key) {
+        let words = "the server was told to stop at once";
+        self.cut(key, Failure::new(Side::Ours, FailureKind::Stopping, words));
+    }
+
+    /// Closes the books of a client's exchange, which goes without another word, and the connection.
+    fn cut(&mut self, key: Key, failure: Failure) {
+        if let Some(exchange) = self.clients.at(key).and_then(|client| client.exchange) {
+            if let Some(cell) = self.exchanges.get_mut(exchange) {
+                if let Some(backend) = cell.plan.backend
+                    && cell.dialing == Dialing::Queued
+                {
+                    self.pool.leave(backend, key);
+                }
+                cell.is_cut = true;
+            }
+            self.note(key, exchange, &failure);
+            self.release_plan(key, exchange, Some(failure));
+            if let Some(cell) = self.exchanges.get_mut(exchange) {
+                cell.phase = Phase::Finish;
+            }
+            self.finish(key, exchange);
         }
         self.drop_client(key);
     }

@@ -455,7 +455,10 @@ impl World {
     /// Whether everything was sent and answered.
     fn is_quiet(&self) -> bool {
         self.core.exchanges.is_empty()
-            && self.clients.iter().all(|client| client.sent == client.to_send.len())
+            && self
+                .clients
+                .iter()
+                .all(|client| client.sent == client.to_send.len())
             && self.origins.iter().all(|origin| origin.pending.is_empty())
     }
 

@@ -6,6 +6,7 @@
 //! the field out, and `%7F` shows an item only in messages of severity 7 (debug) and finer.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::error_log::{About, Bare, ErrorLog, Line, Peer, Stamp, Text};
 
@@ -54,7 +55,14 @@ enum Item {
 
 /// What is wrong with a format, in httpd's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ErrorFormatError {
+pub struct ErrorFormatError {
+    /// Which bytes of the format: a code with its percent sign, or all of it.
+    pub range: Range<usize>,
+    flaw: Flaw,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Flaw {
     /// A code that nobody knows.
     Unrecognized(char),
     /// The string ended inside a code.
@@ -67,17 +75,17 @@ pub enum ErrorFormatError {
 
 impl fmt::Display for ErrorFormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unrecognized(code) => {
+        match self.flaw {
+            Flaw::Unrecognized(code) => {
                 write!(f, "Unrecognized error log format directive %{code}")
             }
-            Self::RanOff => {
+            Flaw::RanOff => {
                 f.write_str("Ran off end of error log format parsing args to some directive")
             }
-            Self::NoMessage => {
+            Flaw::NoMessage => {
                 f.write_str("main ErrorLogFormat must contain message format string '%M'")
             }
-            Self::Plus => f.write_str("The '+' flag cannot be used in the main error log format"),
+            Flaw::Plus => f.write_str("The '+' flag cannot be used in the main error log format"),
         }
     }
 }
@@ -97,7 +105,12 @@ impl ErrorFormat {
             rest = match c {
                 ' ' => compiler.next_field(1, after),
                 '\\' => compiler.escape(after),
-                '%' => compiler.code(after)?,
+                '%' => compiler
+                    .code(after)
+                    .map_err(|(flaw, left)| ErrorFormatError {
+                        range: format.len() - after.len() - 1..format.len() - left,
+                        flaw,
+                    })?,
                 _ => {
                     compiler.literal(c);
                     after
@@ -107,7 +120,10 @@ impl ErrorFormat {
         compiler.next_field(0, "");
         let has_message = |field: &Field| field.elements.iter().any(|e| e.item == Item::Message);
         if !compiler.fields.iter().any(has_message) {
-            return Err(ErrorFormatError::NoMessage);
+            return Err(ErrorFormatError {
+                range: 0..format.len(),
+                flaw: Flaw::NoMessage,
+            });
         }
         Ok(Self(compiler.fields))
     }
@@ -284,12 +300,12 @@ impl Compiler {
         after.get(c.len_utf8()..).unwrap_or_default()
     }
 
-    /// Compiles one code, `%` taken off; gives what follows it.
-    fn code<'a>(&mut self, directive: &'a str) -> Result<&'a str, ErrorFormatError> {
+    /// Compiles one code, `%` taken off; gives what follows it. On failure says how many bytes were not looked at.
+    fn code<'a>(&mut self, directive: &'a str) -> Result<&'a str, (Flaw, usize)> {
         let mut modifiers = Modifiers::default();
         let mut rest = directive;
         loop {
-            let c = rest.chars().next().ok_or(ErrorFormatError::RanOff)?;
+            let c = rest.chars().next().ok_or((Flaw::RanOff, 0))?;
             let after = rest.get(c.len_utf8()..).unwrap_or_default();
             rest = match c {
                 ' ' => return Ok(self.next_field(0, after)),
@@ -301,7 +317,7 @@ impl Compiler {
                     modifiers.shows_hyphen = true;
                     after
                 }
-                '+' => return Err(ErrorFormatError::Plus),
+                '+' => return Err((Flaw::Plus, after.len())),
                 '{' => {
                     let (argument, after) = after.split_once('}').unwrap_or((after, ""));
                     modifiers.argument = argument;
@@ -317,7 +333,7 @@ impl Compiler {
                 }
                 code => {
                     let item = item(code, modifiers.argument);
-                    let item = item.ok_or(ErrorFormatError::Unrecognized(code))?;
+                    let item = item.ok_or((Flaw::Unrecognized(code), after.len()))?;
                     self.push(item, &modifiers);
                     return Ok(after);
                 }

@@ -373,7 +373,13 @@ mod tests {
                 4,
                 (1, 4, 256, 16, 64),
             ),
-            ("cores unknown", one_big, Mpm::Event, 0, (1, 1, 1024, 64, 64)),
+            (
+                "cores unknown",
+                one_big,
+                Mpm::Event,
+                0,
+                (1, 1, 1024, 64, 64),
+            ),
         ];
         for (name, limits, mpm, cores, expected) in table {
             assert_eq!(shape(&limits, mpm, cores), expected, "{name}");

@@ -10,6 +10,7 @@ use super::traces;
 use super::{Cluster, Place, Plain, Proxy, SiteProxy};
 use crate::balancer::{Balancer, Member, Methods};
 use crate::codec::Limits;
+use crate::config::Diagnostic;
 use crate::config::model::{
     self, Config, Destination, DirConfig, Handler, MemberParams, PassTarget, ProxyPass, Server,
     WorkerUrl,
@@ -56,7 +57,7 @@ pub(super) struct Builder {
     methods: Methods,
     schemes: &'static [&'static dyn Scheme],
     proxy: Proxy,
-    complaints: Vec<String>,
+    complaints: Vec<Diagnostic>,
 }
 
 impl Builder {
@@ -82,13 +83,13 @@ impl Builder {
         }
     }
 
-    pub(super) fn build(mut self, config: &'static Config) -> Result<Proxy, Vec<String>> {
+    pub(super) fn build(mut self, config: &'static Config) -> Result<Proxy, Vec<Diagnostic>> {
         for server in config.servers() {
             self.add_site(config, server);
         }
         self.proxy.decliners = decliners(&config.modules.loaded);
         if let Err(error) = traces::register_catch_alls(config, self.board) {
-            self.complaints.push(error.to_string());
+            self.complaints.push(Diagnostic::error(error.to_string()));
         }
         if self.complaints.is_empty() {
             Ok(self.proxy)
@@ -141,9 +142,10 @@ impl Builder {
         if let (true, true, PassTarget::Url { text, .. }) = (is_on, pass.interpolate, &pass.target)
             && text.contains("${")
         {
-            self.complaints.push(format!(
-                "{}: `interpolate` with a variable in `{text}` is not supported",
-                pass.place
+            let message = "`interpolate` with a variable in the URL is not available here";
+            let diagnostic = Diagnostic::error(message).at(&pass.place).under(text);
+            self.complaints.push(diagnostic.hint(
+                "write a ProxyPass for each value, or let ProxyPassMatch fill in parts of the path",
             ));
         }
     }
@@ -172,7 +174,8 @@ impl Builder {
         let member = match Member::plain(worker, self.board, index) {
             Ok(member) => member,
             Err(error) => {
-                self.complaints.push(format!("{}: {error}", worker.place));
+                self.complaints
+                    .push(Diagnostic::error(error.to_string()).at(&worker.place));
                 return None;
             }
         };
@@ -225,7 +228,8 @@ impl Builder {
         let registered = match registered {
             Ok(registered) => registered,
             Err(error) => {
-                self.complaints.push(format!("{}: {error}", balancer.place));
+                self.complaints
+                    .push(Diagnostic::error(error.to_string()).at(&balancer.place));
                 return None;
             }
         };

@@ -14,6 +14,7 @@ mod encoded;
 mod tests;
 
 use super::template::Template;
+use crate::config::Diagnostic;
 use crate::config::model::{Mapping, PassPath, PassTarget, ProxyPass, WorkerUrl};
 use crate::http::Target;
 use crate::request::{Case, Groups, Pattern};
@@ -112,7 +113,7 @@ impl Map {
         passes: &'c [ProxyPass],
         locations: impl Iterator<Item = Option<&'c ProxyPass>>,
         mut way: impl FnMut(&'c ProxyPass, &str) -> Way,
-        complaints: &mut Vec<String>,
+        complaints: &mut Vec<Diagnostic>,
     ) {
         let from = self.rules_len();
         for pass in passes {
@@ -129,7 +130,7 @@ impl Map {
         &mut self,
         pass: &'c ProxyPass,
         way: &mut impl FnMut(&'c ProxyPass, &str) -> Way,
-        complaints: &mut Vec<String>,
+        complaints: &mut Vec<Diagnostic>,
     ) -> Option<u32> {
         match Rule::compile(pass, way) {
             Ok(rule) => {
@@ -137,7 +138,7 @@ impl Map {
                 Some(self.rules_len() - 1)
             }
             Err(complaint) => {
-                complaints.push(format!("{}: {complaint}", pass.place));
+                complaints.push(Diagnostic::error(complaint).at(&pass.place));
                 None
             }
         }

@@ -33,6 +33,7 @@ pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
 
 use crate::balancer::{Balancer, Member, Methods};
+use crate::config::Diagnostic;
 use crate::config::model::{Config, WorkerUrl};
 use crate::request::Backend;
 use map::Map;
@@ -99,13 +100,13 @@ impl Proxy {
     /// forks.
     ///
     /// # Errors
-    /// Everything that cannot be used, one line each with the place where it stands.
+    /// Everything that cannot be used, with the place where it stands.
     pub fn compile(
         config: &'static Config,
         board: &'static Board,
         methods: Methods,
         schemes: &'static [&'static dyn Scheme],
-    ) -> Result<Self, Vec<String>> {
+    ) -> Result<Self, Vec<Diagnostic>> {
         compile::Builder::new(board, methods, schemes).build(config)
     }
 

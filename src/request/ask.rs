@@ -151,7 +151,8 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// Writes a line of mod_proxy 2.2, if its level is wanted.
+    /// Writes a line of mod_proxy 2.2, if debug lines are wanted. Those that 2.2 printed at a higher level belong to the trace too: for
+    /// what operators must see there are lines of ours.
     #[inline]
     pub fn trace22(&self, trace: &Trace22<'_>) {
         self.trace22_caused(trace, None);
@@ -163,7 +164,7 @@ impl<'a> Ask<'a> {
         reason = "a line names no client unless it is listed"
     )]
     pub fn trace22_caused(&self, trace: &Trace22<'_>, cause: Option<Cause>) {
-        if !self.log_enabled(trace.module(), trace.level()) {
+        if !self.log_enabled(trace.module(), Level::Debug) {
             return;
         }
         let line = trace.line();
@@ -173,6 +174,7 @@ impl<'a> Ask<'a> {
             Trace22::FoundWorker { .. }
             | Trace22::FoundReverseWorker { .. }
             | Trace22::FoundForwardWorker { .. }
+            | Trace22::StatusLineFailed { .. }
             | Trace22::ReturnedBy { .. } => self.write(&line),
             _ => self.write_bare(&line),
         }

@@ -224,20 +224,30 @@ impl Failure {
                 Tag::Tn(306),
                 "{member} had closed the idle connection",
             ),
+            (Side::Backend, FailureKind::Closed) if !self.has_response => (
+                Level::Error,
+                Tag::Tn(312),
+                "{member} closed the connection before it answered",
+            ),
             (Side::Backend, FailureKind::Closed) => (
                 Level::Error,
                 Tag::Tn(307),
                 "{member} closed the connection before its response was complete",
             ),
-            (Side::Backend, FailureKind::ReadTimeout) => (
+            (Side::Backend, FailureKind::ReadTimeout) if !self.has_response => (
                 Level::Error,
                 Tag::Tn(308),
-                "{member} was silent for too long",
+                "{member} did not answer in time",
+            ),
+            (Side::Backend, FailureKind::ReadTimeout) => (
+                Level::Error,
+                Tag::Tn(313),
+                "{member} was silent for too long in the middle of its response",
             ),
             (Side::Backend, FailureKind::WriteTimeout) => (
                 Level::Error,
                 Tag::Tn(309),
-                "{member} took nothing for too long",
+                "{member} took nothing of the request for too long",
             ),
             (Side::Backend, FailureKind::Unsendable) => (
                 Level::Error,

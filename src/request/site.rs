@@ -3,15 +3,17 @@
 //! Responsible for: defaults, durations, compiled sections, the Server field and the signature. Not responsible
 //! for: choosing the site of a request (`vhost`).
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 use super::dir::{self, Dir, Section};
 use super::glob::{self, Slash};
 use super::{Handler, access, vhost};
 use crate::codec::Limits;
 use crate::config::model::{
-    Alias, EncodedSlashes, ReadTimeout, Server, ServerTokens, Signature, Trace, UseCanonicalName,
+    self, Alias, EncodedSlashes, Pattern, ReadTimeout, Server, ServerTokens, Signature, Trace,
+    UseCanonicalName,
 };
+use crate::config::{Diagnostic, Place};
 use crate::log::{AccessLog, ErrorLog, Levels};
 
 /// A server, compiled.
@@ -77,7 +79,7 @@ pub struct Site {
     /// Its access logs, GlobalLog ones included.
     pub access_logs: Vec<AccessLog>,
     /// What the operator should be told at start.
-    pub notes: Vec<String>,
+    pub notes: Vec<Diagnostic>,
 }
 
 /// One stage of `RequestReadTimeout`, in milliseconds.
@@ -105,7 +107,7 @@ impl Site {
         server: &Server,
         main_name: &str,
         handlers: &[&'static dyn Handler],
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Vec<Diagnostic>> {
         let name = own_name(server, main_name);
         let read = &server.request_read_timeout;
         let options = &server.http_protocol_options;
@@ -230,26 +232,39 @@ fn product(tokens: ServerTokens) -> String {
     }
 }
 
-fn sections(server: &Server) -> Result<(Vec<Section>, Vec<Section>), String> {
+fn sections(server: &Server) -> Result<(Vec<Section>, Vec<Section>), Vec<Diagnostic>> {
     // A position must fit 16 bits, with one value left to mark the end.
     if server.locations.len().max(server.proxy_sections.len()) >= usize::from(u16::MAX) {
-        return Err(format!(
+        return Err(vec![Diagnostic::error(format!(
             "{} has more sections than can be told apart",
             server.label()
-        ));
+        ))]);
     }
-    let locations = server.locations.iter().map(|location| {
-        Section::location(&location.pattern)
-            .map_err(|error| format!("{}: `{}`: {error}", location.place, location.pattern.text()))
-    });
-    let proxies = server.proxy_sections.iter().map(|section| {
-        Section::proxy(&section.pattern)
-            .map_err(|error| format!("{}: `{}`: {error}", section.place, section.pattern.text()))
-    });
-    Ok((
-        locations.collect::<Result<_, _>>()?,
-        proxies.collect::<Result<_, _>>()?,
-    ))
+    let mut errors = Vec::new();
+    let mut locations = Vec::with_capacity(server.locations.len());
+    for location in &server.locations {
+        match Section::location(&location.pattern) {
+            Ok(section) => locations.push(section),
+            Err(error) => errors.push(unusable(&error, &location.pattern, &location.place)),
+        }
+    }
+    let mut proxies = Vec::with_capacity(server.proxy_sections.len());
+    for section in &server.proxy_sections {
+        match Section::proxy(&section.pattern) {
+            Ok(compiled) => proxies.push(compiled),
+            Err(error) => errors.push(unusable(&error, &section.pattern, &section.place)),
+        }
+    }
+    if errors.is_empty() {
+        Ok((locations, proxies))
+    } else {
+        Err(errors)
+    }
+}
+
+fn unusable(error: &impl Display, pattern: &Pattern, place: &Place) -> Diagnostic {
+    let message = format!("`{}`: {error}", pattern.text());
+    Diagnostic::error(message).at(place).under(pattern.text())
 }
 
 /// The port of ServerName, else of the `<VirtualHost>` line.
@@ -259,29 +274,33 @@ fn port(server: &Server) -> Option<u16> {
 }
 
 /// What the operator should be told about the sections of a server.
-fn notes(server: &Server, handlers: &[&'static dyn Handler]) -> Vec<String> {
+fn notes(server: &Server, handlers: &[&'static dyn Handler]) -> Vec<Diagnostic> {
     let locations = server
         .locations
         .iter()
-        .map(|section| (&section.dir, section.place.to_string()));
+        .map(|section| (&section.dir, Some(&section.place)));
     let proxies = server
         .proxy_sections
         .iter()
-        .map(|section| (&section.dir, section.place.to_string()));
-    let all = std::iter::once((&server.location_defaults, server.label()))
+        .map(|section| (&section.dir, Some(&section.place)));
+    let all = std::iter::once((&server.location_defaults, server.defined_at.as_ref()))
         .chain(locations)
         .chain(proxies);
     let mut notes = Vec::new();
     for (dir, place) in all {
         if let Some(note) = access::note(&dir.access) {
-            notes.push(format!("{place}: {note}"));
+            let note = Diagnostic::warning(note);
+            notes.push(match place {
+                Some(place) => note.at(place),
+                None => note,
+            });
         }
-        if let Some(crate::config::model::Handler::Named(name)) = dir.set_handler.get()
+        if let Some(model::Handler::Named(name)) = dir.set_handler.get()
+            && let Some(place) = dir.set_handler.place()
             && !handlers.iter().any(|handler| handler.name() == name)
         {
-            notes.push(format!(
-                "{place}: there is no handler `{name}`; requests that need it get 404"
-            ));
+            let message = format!("there is no handler `{name}`; requests that need it get 404");
+            notes.push(Diagnostic::warning(message).at(place).under(name));
         }
     }
     notes
@@ -320,7 +339,7 @@ mod tests {
     use super::*;
     use crate::config::model::{DirConfig, Pattern};
 
-    fn compiled(server: &Server) -> Result<Site, String> {
+    fn compiled(server: &Server) -> Result<Site, Vec<Diagnostic>> {
         Site::compile(0, server, "main.example", &[&PAGE])
     }
 
@@ -368,8 +387,12 @@ mod tests {
             locations: vec![section],
             ..Server::default()
         };
-        let error = compiled(&server).map(|site| site.index).unwrap_err();
-        assert!(error.starts_with("test.conf:1: `(`: "), "{error}");
+        let errors = compiled(&server).map(|site| site.index).unwrap_err();
+        let [error] = errors.as_slice() else {
+            panic!("{errors:?}")
+        };
+        assert_eq!(error.place, Some(Place::new("test.conf", 1)));
+        assert!(error.message.starts_with("`(`: "), "{error}");
     }
 
     #[test]
@@ -384,7 +407,8 @@ mod tests {
         };
         let site = compiled(&server).unwrap();
         assert_eq!(site.notes.len(), 1);
-        assert!(site.notes[0].contains("`server-info`"), "{:?}", site.notes);
+        let note = &site.notes[0].message;
+        assert!(note.contains("`server-info`"), "{note}");
         assert_eq!(
             (site.vhost_text.as_str(), site.port),
             ("192.0.2.1:8080", Some(8080))

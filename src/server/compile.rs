@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use scoreboard::Board;
 
 use crate::admin;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Diagnostic};
 use crate::mpm::{ListenOptions, Settled};
 use crate::proxy::{self, Proxy};
 use crate::request::{Env, Handler, Site, Vhosts};
@@ -20,31 +20,37 @@ use super::{Extensions, PRODUCT};
 /// # Errors
 /// Everything that is wrong with it, rendered.
 pub(super) fn load(options: &config::Options<'_>) -> Result<Config, String> {
-    config::load(options).map_err(|errors| config::render(&errors))
+    config::load_judged(options, logs::JUDGES).map_err(|errors| config::render(&errors))
 }
 
 /// Compiles a configuration. Members are registered in the scoreboard last, when nothing else can fail any more.
 ///
 /// # Errors
-/// An expression or a log format that can't be compiled, or a scoreboard that is full.
+/// An expression that can't be compiled, or a scoreboard that is full.
 pub(super) fn environment(
     config: Config,
     board: &'static Board,
     generation: u32,
     extensions: Extensions,
     logs: Option<Vec<SiteLogs>>,
-) -> Result<(Env, &'static Proxy), String> {
+) -> Result<(Env, &'static Proxy), Vec<Diagnostic>> {
     let config: &'static Config = Box::leak(Box::new(config));
-    let proxy = Proxy::compile(config, board, extensions.methods, extensions.schemes)
-        .map_err(|errors| errors.join("\n"))?;
+    let proxy = Proxy::compile(config, board, extensions.methods, extensions.schemes)?;
     let proxy: &'static Proxy = Box::leak(Box::new(proxy));
     let mut handlers: Vec<&'static dyn Handler> = vec![proxy];
     handlers.extend(ADMIN);
     let main_name = host_name();
-    let mut sites = (0..)
-        .zip(config.servers())
-        .map(|(index, server)| Site::compile(index, server, &main_name, &handlers))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut sites = Vec::new();
+    let mut errors = Vec::new();
+    for (index, server) in (0..).zip(config.servers()) {
+        match Site::compile(index, server, &main_name, &handlers) {
+            Ok(site) => sites.push(site),
+            Err(others) => errors.extend(others),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     if let Some(logs) = logs {
         logs::attach(&mut sites, logs);
     }
@@ -76,11 +82,25 @@ fn site_identity(site: &Site) -> String {
     proxy::identity(&site.server, site.index == 0)
 }
 
-/// What the operator should be told about a configuration that is right.
-pub(super) fn notes(env: &Env) -> Vec<String> {
-    let of_config = env.config.notes.iter().map(ToString::to_string);
+/// What the operator should be told about a configuration that is right. Virtual hosts inherit sections, but each is told of once.
+pub(super) fn notes(env: &Env) -> Vec<Diagnostic> {
+    let of_config = env.config.notes.iter().cloned();
+    let of_logs = logs::notes(env.config);
     let of_sites = env.sites.iter().flat_map(|site| site.notes.iter().cloned());
-    of_config.chain(of_sites).collect()
+    let mut notes: Vec<Diagnostic> = Vec::new();
+    for note in of_config.chain(of_logs).chain(of_sites) {
+        let note = env.config.quote(note);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
+/// Errors with the lines that they are about, as text for the operator.
+pub(super) fn rendered(config: &Config, errors: Vec<Diagnostic>) -> String {
+    let quoted = errors.into_iter().map(|error| config.quote(error));
+    config::render(&quoted.collect::<Vec<_>>())
 }
 
 /// Who the children become.

@@ -14,7 +14,7 @@ const SPARE_MEMBERS: u32 = 512;
 
 /// The process model that a configuration gets.
 pub(crate) fn mpm(config: &Config) -> model::Mpm {
-    config.mpm.mpm.or(model::Mpm::Event)
+    config.mpm.mpm.or(model::Mpm::default())
 }
 
 /// The process sizes in force, with the warnings about corrected ones.

@@ -1,3 +1,5 @@
+//! The pages against golden files, and what must never be on them.
+
 use super::*;
 use crate::admin::sample;
 use crate::admin::testing::{ask, assert_golden, env, get, identity};

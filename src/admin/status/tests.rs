@@ -1,3 +1,5 @@
+//! The pages against golden files, their switches, and what a hostile scoreboard shows.
+
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::*;

@@ -46,6 +46,9 @@ pub struct Server {
     expects_continue: bool,
     /// The connection ends with the present response, whatever the client wants.
     closes: bool,
+    /// The next response that begins is the last one. Until then a request is still answered: it may have been on its
+    /// way when that was decided.
+    is_last: bool,
     /// The client will send nothing more.
     is_eof: bool,
 }
@@ -76,6 +79,7 @@ impl Server {
             keeps_alive: false,
             expects_continue: false,
             closes: false,
+            is_last: false,
             is_eof: false,
         }
     }
@@ -167,8 +171,11 @@ impl Server {
         // A client that was never told to continue may send its content now or not at all: nobody could tell its
         // first bytes from the next request.
         let is_in_doubt = self.expects_continue && self.reading != Reading::Done;
-        self.closes |=
-            !self.keeps_alive || !head.keep_alive || is_in_doubt || sending == Sending::Raw;
+        self.closes |= self.is_last
+            || !self.keeps_alive
+            || !head.keep_alive
+            || is_in_doubt
+            || sending == Sending::Raw;
         write::response(head, announce, self.persistence(head), out)?;
         self.sending = sending;
         Ok(())
@@ -315,7 +322,7 @@ impl Codec<Request, Response> for Server {
 
 impl ServerCodec for Server {
     fn close_after_response(&mut self) {
-        self.closes = true;
+        self.is_last = true;
     }
 }
 

@@ -4,7 +4,7 @@
 //! changed by a second BalancerMember (httpd 2.4 warns and ignores), but always by ProxySet.
 
 use super::params::{self, Pair, Wording};
-use super::proxy::{add_worker, next_id22, plain_id22};
+use super::workers::{add_worker, next_id22, plain_id22};
 use crate::config::args::Word;
 use crate::config::directive::{Arity, Contexts, Directive};
 use crate::config::model::{
@@ -60,7 +60,11 @@ pub(super) static TABLE: &[Directive] = &[
         "changes made while running outlive a restart",
         "BalancerPersist On",
         |scope, args| {
-            scope.server.proxy.persist = scope.set(args.flag()?);
+            let on = args.flag()?;
+            if on {
+                scope.directive_is_later("BalancerPersist On");
+            }
+            scope.server.proxy.persist = scope.set(on);
             Ok(())
         },
     )
@@ -145,7 +149,7 @@ fn lbmethod_is_there(scope: &mut Scope<'_>, pair: &Pair, wording: Wording<'_>) -
     {
         return true;
     }
-    let complaint = Complaint::new(wording_message(wording, pair)).over(pair.range.clone());
+    let complaint = Complaint::new(wording_message(wording, pair)).over(pair.value_range.clone());
     let methods = modules::MODULES
         .iter()
         .filter(|module| module.kind == modules::Kind::Present);
@@ -370,10 +374,7 @@ fn proxy_set(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
                 .on(word)
         })?);
     }
-    let word = Word {
-        text: url.clone(),
-        range: args.node.name_range.clone(),
-    };
+    let word = Word::whole(&url, args.node.name_range.clone());
     configure(scope, &url, &word, &pairs, Wording::Full("ProxySet:", &url))
 }
 

@@ -1,6 +1,7 @@
 //! Logs: levels, targets, formats.
 
 use crate::config::directive::{Arity, Contexts, Directive};
+use crate::config::judges::Flaw;
 use crate::config::model::{
     CustomLog, Level, LevelMap, LogCondition, LogFormat, LogFormatRef, LogTarget,
 };
@@ -33,21 +34,11 @@ pub(super) static TABLE: &[Directive] = &[
         CORE,
         Arity::OneOrTwo,
         SERVERS,
-        "the format of error log lines; kept, the built-in format is used",
+        "the format of error log lines",
         "ErrorLogFormat \"[%t] %M\"",
-        |scope, args| {
-            let format = args.texts().last().unwrap_or_default().to_owned();
-            if args.words.len() == 1 && !format.contains("%M") {
-                return Err(args.complaint(
-                    0,
-                    "main ErrorLogFormat must contain message format string '%M'",
-                ));
-            }
-            scope.used_other("ErrorLogFormat");
-            scope.server.error_log_format = scope.set(format);
-            Ok(())
-        },
-    ),
+        error_log_format,
+    )
+    .default("httpd's own"),
     Directive::new(
         "LogLevel",
         CORE,
@@ -120,7 +111,11 @@ pub(super) static TABLE: &[Directive] = &[
         "write access logs in larger pieces",
         "BufferedLogs On",
         |scope, args| {
-            scope.server.buffered_logs = scope.set(args.flag()?);
+            let on = args.flag()?;
+            if on {
+                scope.directive_is_later("BufferedLogs On");
+            }
+            scope.server.buffered_logs = scope.set(on);
             Ok(())
         },
     )
@@ -167,6 +162,26 @@ fn target(scope: &Scope<'_>, text: &str) -> LogTarget {
     )
 }
 
+fn error_log_format(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
+    if args.words.len() == 2 {
+        let kind = args.text(0).to_ascii_lowercase();
+        if !matches!(kind.as_str(), "request" | "connection") {
+            let message = "ErrorLogFormat type must be one of request, connection";
+            return Err(args
+                .complaint(0, message)
+                .hint("put the format in quotes, so that it is one word"));
+        }
+        let message = format!("ErrorLogFormat {kind} is not available here");
+        return Err(args.complaint(0, message).hint(format!(
+            "remove the line, and put what it tells about a {kind} into the format of the messages, `ErrorLogFormat \"… %M\"`"
+        )));
+    }
+    let format = args.text(0);
+    judge(args, 0, (scope.build.judges.error_log_format)(format))?;
+    scope.server.error_log_format = scope.set(format.to_owned());
+    Ok(())
+}
+
 fn log_level(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
     const WORDS: &str = "Log level keyword must be one of emerg/alert/crit/error/warn/notice/info/debug/trace1/.../trace8";
     let mut levels = if scope
@@ -190,11 +205,12 @@ fn log_level(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
             };
             continue;
         };
-        let level: Level = level
-            .parse()
-            .map_err(|_| known_level(args.complaint(index, format!("{word}: {WORDS}")), level))?;
-        let name = short_name(module)
-            .ok_or_else(|| args.complaint(index, format!("Cannot find module {module}")))?;
+        let level: Level = level.parse().map_err(|_| {
+            let complaint =
+                args.complaint_from(index, module.len() + 1, format!("{word}: {WORDS}"));
+            known_level(complaint, level)
+        })?;
+        let name = short_name(module).ok_or_else(|| unknown_module(args, index, module))?;
         levels.modules.retain(|(known, _)| *known != name);
         levels.modules.push((name, level));
     }
@@ -211,6 +227,21 @@ fn log_level(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
     Ok(())
 }
 
+fn unknown_module(args: &Args<'_>, index: usize, module: &str) -> Complaint {
+    let message = format!("Cannot find module {module}");
+    let complaint = match args.words.get(index) {
+        Some(word) => Complaint::new(message).on_part(word, 0..module.len()),
+        None => Complaint::new(message),
+    };
+    let known = modules::MODULES
+        .iter()
+        .map(|known| known.identifier.trim_end_matches("_module"));
+    match suggest::nearest(module.trim_end_matches("_module"), known.chain(ROOMS)) {
+        Some(near) => complaint.hint(format!("did you mean `{near}`?")),
+        None => complaint.hint("`tine -M` lists the modules"),
+    }
+}
+
 fn known_level(complaint: Complaint, word: &str) -> Complaint {
     match suggest::nearest(word, Level::ALL.map(Level::word)) {
         Some(near) => complaint.hint(format!("did you mean `{near}`?")),
@@ -218,22 +249,24 @@ fn known_level(complaint: Complaint, word: &str) -> Complaint {
     }
 }
 
+/// Rooms of ours that count as modules.
+const ROOMS: [&str; 12] = [
+    "admin",
+    "balancer",
+    "codec",
+    "config",
+    "engine",
+    "filter",
+    "http",
+    "log",
+    "mpm",
+    "request",
+    "sys",
+    "transport",
+];
+
 /// A module's name in log lines, from its identifier (with or without `_module`) or source file. Rooms of ours count as modules.
 fn short_name(module: &str) -> Option<String> {
-    const ROOMS: [&str; 12] = [
-        "admin",
-        "balancer",
-        "codec",
-        "config",
-        "engine",
-        "filter",
-        "http",
-        "log",
-        "mpm",
-        "request",
-        "sys",
-        "transport",
-    ];
     if let Some(room) = ROOMS
         .into_iter()
         .find(|room| room.eq_ignore_ascii_case(module))
@@ -253,10 +286,10 @@ fn custom_log(scope: &Scope<'_>, args: &Args<'_>) -> Result<CustomLog, Complaint
                 .hint("use `env=NAME` or `env=!NAME`"));
         }
         Some(word) => {
-            let clause = word
-                .text
-                .strip_prefix("env=")
-                .ok_or_else(|| args.complaint(2, "error in condition clause"))?;
+            let clause = word.text.strip_prefix("env=").ok_or_else(|| {
+                args.complaint(2, "error in condition clause")
+                    .hint("write `env=NAME` or `env=!NAME`")
+            })?;
             let (negated, variable) = match clause.strip_prefix('!') {
                 Some(variable) => (true, variable),
                 None => (false, clause),
@@ -270,7 +303,7 @@ fn custom_log(scope: &Scope<'_>, args: &Args<'_>) -> Result<CustomLog, Complaint
             })
         }
     };
-    check_format(args, 1)?;
+    judge(args, 1, (scope.build.judges.log_format)(args.text(1)))?;
     Ok(CustomLog {
         target: target(scope, args.text(0)),
         format: LogFormatRef::Format(args.text(1).to_owned()),
@@ -280,7 +313,7 @@ fn custom_log(scope: &Scope<'_>, args: &Args<'_>) -> Result<CustomLog, Complaint
 }
 
 fn log_format(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
-    check_format(args, 0)?;
+    judge(args, 0, (scope.build.judges.log_format)(args.text(0)))?;
     let format = args.text(0).to_owned();
     match args.words.get(1) {
         None => scope.server.transfer_format = scope.set(format),
@@ -296,34 +329,14 @@ fn log_format(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
     Ok(())
 }
 
-/// Complains about an item that no format has. What an item's `{…}` says is the log room's to judge.
-fn check_format(args: &Args<'_>, index: usize) -> Result<(), Complaint> {
-    const ITEMS: &str = "%aAbBCDefhHiIklLmnoOpPqrRsStTuUvVX";
-    const AFTER_CARET: [&str; 4] = ["ti", "to", "FB", "FU"];
-    let mut rest = args.text(index);
-    while let Some(percent) = rest.find('%') {
-        rest = rest.get(percent + 1..).unwrap_or_default();
-        let mut item = rest.trim_start_matches(|c: char| c.is_ascii_digit() || "!,<>".contains(c));
-        if let Some(argument) = item.strip_prefix('{') {
-            item = argument.split_once('}').map_or("", |(_, after)| after);
-        }
-        item = item.trim_start_matches(['<', '>']);
-        let known = match item.strip_prefix('^') {
-            Some(long) => AFTER_CARET
-                .iter()
-                .find(|name| long.starts_with(**name))
-                .map(|name| name.len() + 1),
-            None => item
-                .chars()
-                .next()
-                .filter(|c| ITEMS.contains(*c))
-                .map(char::len_utf8),
-        };
-        let Some(length) = known else {
-            let shown: String = item.chars().take(1).collect();
-            return Err(args.complaint(index, format!("Unrecognized LogFormat directive %{shown}")));
-        };
-        rest = item.get(length..).unwrap_or_default();
-    }
-    Ok(())
+/// Passes on what a judge has to say of a word.
+fn judge(args: &Args<'_>, index: usize, verdict: Result<(), Flaw>) -> Result<(), Complaint> {
+    let Err(flaw) = verdict else {
+        return Ok(());
+    };
+    let complaint = Complaint::new(flaw.message).hint(flaw.hint);
+    Err(match args.words.get(index) {
+        Some(word) => complaint.on_part(word, flaw.range),
+        None => complaint,
+    })
 }

@@ -4,21 +4,25 @@
 
 pub(super) mod access;
 pub(super) mod balancer;
-pub(super) mod core;
+mod core;
+pub(super) mod hosts;
 mod log;
 mod mpm;
 mod params;
+mod pass;
 pub(super) mod proxy;
 mod reading;
 mod reqtimeout;
 mod requests;
 mod status;
 mod unsupported;
+mod workers;
 
 use super::directive::Directive;
 
 /// Every slice of entries.
 pub(super) static TABLES: &[&[Directive]] = &[
+    hosts::TABLE,
     core::TABLE,
     reading::TABLE,
     requests::TABLE,
@@ -27,6 +31,7 @@ pub(super) static TABLES: &[&[Directive]] = &[
     access::TABLE,
     reqtimeout::TABLE,
     status::TABLE,
+    pass::TABLE,
     proxy::TABLE,
     balancer::TABLE,
     unsupported::TABLE,

@@ -22,7 +22,7 @@ pub(super) static TABLE: &[Directive] = &[
         "which process model to use: prefork, worker or event",
         "MPM prefork",
     )
-    .default("prefork"),
+    .default("event"),
     Directive::new(
         "StartServers",
         MPM_COMMON,
@@ -133,7 +133,7 @@ pub(super) static TABLE: &[Directive] = &[
         MPM_COMMON,
         Arity::One,
         SERVER,
-        "stack of each thread (bytes)",
+        "stack of each thread (bytes); accepted, the system's is used",
         "ThreadStackSize 262144",
         |scope, args| set(scope, args, |mpm| &mut mpm.thread_stack_bytes),
     ),
@@ -299,6 +299,7 @@ pub(super) static TABLE: &[Directive] = &[
                 );
                 return Err(args.complaint(0, message));
             }
+            scope.directive_is_later("CoreDumpDirectory");
             scope.build.config.paths.core_dump_dir = Some(path);
             Ok(())
         },

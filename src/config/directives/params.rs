@@ -4,7 +4,7 @@
 
 use crate::config::args::Word;
 use crate::config::model::{BalancerParams, MemberParams};
-use crate::config::params::{self, BALANCER_PARAMS, MEMBER_PARAMS, Param};
+use crate::config::params::{self, BALANCER_PARAMS, Effect, MEMBER_PARAMS, Param};
 use crate::config::scope::{Complaint, Scope};
 use crate::config::suggest;
 use std::ops::Range;
@@ -14,7 +14,10 @@ use std::ops::Range;
 pub(super) struct Pair {
     pub(super) key: String,
     pub(super) value: String,
+    /// Where both stand.
     pub(super) range: Range<usize>,
+    pub(super) key_range: Range<usize>,
+    pub(super) value_range: Range<usize>,
 }
 
 impl Pair {
@@ -25,17 +28,9 @@ impl Pair {
             key: key.to_owned(),
             value: value.to_owned(),
             range: word.range.clone(),
+            key_range: word.part(0..key.len()),
+            value_range: word.after(key.len() + 1),
         })
-    }
-
-    /// Where the key stands; the whole word when it is quoted.
-    fn key_range(&self) -> Range<usize> {
-        let end = self.range.start + self.key.len();
-        if end < self.range.end {
-            self.range.start..end
-        } else {
-            self.range.clone()
-        }
     }
 }
 
@@ -109,14 +104,21 @@ fn apply<T>(
             scope.complain(unknown(table, pair, wording, kind, &others));
             continue;
         };
-        scope.used(param.key, param.effect);
-        if let Err(fault) = param.set(target, &pair.value, scope.place()) {
-            let complaint =
-                Complaint::new(wording.message(&fault.message, pair)).over(pair.range.clone());
-            scope.complain(match fault.hint {
-                Some(hint) => complaint.hint(hint),
-                None => complaint,
-            });
+        match param.set(target, &pair.value, scope.place()) {
+            Ok(()) => {
+                if let Effect::Later(instead) = param.effect {
+                    let what = format!("{} parameter `{}`", kind.to_ascii_lowercase(), param.key);
+                    scope.used_later(&what, instead, pair.range.clone());
+                }
+            }
+            Err(fault) => {
+                let complaint = Complaint::new(wording.message(&fault.message, pair))
+                    .over(pair.value_range.clone());
+                scope.complain(match fault.hint {
+                    Some(hint) => complaint.hint(hint),
+                    None => complaint,
+                });
+            }
         }
     }
 }
@@ -129,7 +131,7 @@ fn unknown<T>(
     others: &[&'static str],
 ) -> Complaint {
     let complaint = Complaint::new(wording.message(&format!("unknown {kind} parameter"), pair))
-        .over(pair.key_range())
+        .over(pair.key_range.clone())
         .label(format!(
             "unknown {} parameter `{}`",
             if kind == "Worker" {

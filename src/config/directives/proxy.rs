@@ -1,24 +1,16 @@
-//! mod_proxy: mappings, the way back, and the switches.
+//! mod_proxy's switches, and the `<Proxy>` sections.
 //!
-//! Know first: a ProxyPass makes a plain worker, or shares one whose URL is a prefix of its own – then its parameters are ignored with a
-//! warning, as in httpd. Workers are looked up in the server at hand only; virtual hosts inherit at the end.
+//! Know first: a `<Proxy>` line with words behind its URL makes the worker or balancer of that URL, as ProxySet inside it does.
 
-use super::balancer::{balancer_index, balancer_name, is_balancer};
-use super::params::{self, Pair, Wording};
+use super::params::{Pair, Wording};
 use crate::config::args::{Word, choice, is_glob, on_off, whole};
 use crate::config::directive::{Arity, Contexts, Directive, SectionKind};
-use crate::config::model::{
-    BadHeader, CookieMap, Destination, Mapping, MemberParams, PassPath, PassTarget, Pattern,
-    ProxyPass, ProxyPassReverse, ProxyStatus, Slot22, Via, Worker, WorkerUrl, masked,
-    strip_prefix_ignore_case,
-};
-use crate::config::scope::{Args, Complaint, Scope, Subject};
-use crate::config::walk::{check_regex, pattern};
+use crate::config::model::{BadHeader, Pattern, ProxyStatus, Via, strip_prefix_ignore_case};
+use crate::config::scope::{Args, Complaint, Scope};
+use crate::config::walk::pattern;
 
 const PROXY: &str = "proxy_module";
 const SERVERS: Contexts = Contexts::SERVERS;
-/// httpd's "server config, virtual host, directory", minus what cannot hold a mapping.
-const MAPPING: Contexts = SERVERS.or(Contexts::LOCATION);
 const ANYWHERE: Contexts = Contexts::ANYWHERE;
 
 /// The entries.
@@ -45,77 +37,6 @@ pub(super) static TABLE: &[Directive] = &[
         "<ProxyMatch \"^http://[^/]*\\.example/\">\n</ProxyMatch>",
         SectionKind::ProxyMatch,
     ),
-    Directive::new(
-        "ProxyPass",
-        PROXY,
-        Arity::Raw,
-        MAPPING,
-        "map a path, and everything below it, to a URL",
-        "ProxyPass /app http://127.0.0.1:8080/app timeout=30 retry=5",
-        |scope, args| pass(scope, args, false),
-    )
-    .long(
-        "`!` instead of a URL excludes the path: the first match wins, \
-                so exclusions come first. In a Location the path is left out. \
-                `~` in front of the path makes it a regular expression.",
-    ),
-    Directive::new(
-        "ProxyPassMatch",
-        PROXY,
-        Arity::Raw,
-        MAPPING,
-        "map paths that a regular expression matches to a URL",
-        "ProxyPassMatch \"^/app/(.*)$\" http://127.0.0.1:8080/$1",
-        |scope, args| pass(scope, args, true),
-    ),
-    Directive::new(
-        "ProxyPassReverse",
-        PROXY,
-        Arity::UpToThree,
-        MAPPING,
-        "map URLs in response fields back to a path",
-        "ProxyPassReverse /app http://127.0.0.1:8080/app",
-        reverse,
-    ),
-    Directive::new(
-        "ProxyPassReverseCookieDomain",
-        PROXY,
-        Arity::TwoOrThree,
-        MAPPING,
-        "map the domain of backend cookies to ours",
-        "ProxyPassReverseCookieDomain backend.internal www.example.com",
-        |scope, args| {
-            let map = cookie_map(args);
-            scope.dir.cookie_domains.push(map);
-            Ok(())
-        },
-    ),
-    Directive::new(
-        "ProxyPassReverseCookiePath",
-        PROXY,
-        Arity::TwoOrThree,
-        MAPPING,
-        "map the path of backend cookies to ours",
-        "ProxyPassReverseCookiePath / /app/",
-        |scope, args| {
-            let map = cookie_map(args);
-            scope.dir.cookie_paths.push(map);
-            Ok(())
-        },
-    ),
-    Directive::new(
-        "ProxyPassInterpolateEnv",
-        PROXY,
-        Arity::Flag,
-        ANYWHERE,
-        "fill in variables where `interpolate` asks for it",
-        "ProxyPassInterpolateEnv On",
-        |scope, args| {
-            scope.dir.interpolate_env = scope.set(args.flag()?);
-            Ok(())
-        },
-    )
-    .default("Off"),
     Directive::new(
         "ProxyRequests",
         PROXY,
@@ -237,6 +158,9 @@ pub(super) static TABLE: &[Directive] = &[
                     "ProxyBadHeader must be one of: IsError | Ignore | StartBody",
                 )
             })?;
+            if value != BadHeader::IsError {
+                scope.directive_is_later("ProxyBadHeader");
+            }
             scope.server.proxy.bad_header = scope.set(value);
             Ok(())
         },
@@ -268,7 +192,7 @@ pub(super) static TABLE: &[Directive] = &[
         PROXY,
         Arity::One,
         SERVERS,
-        "the buffer between client and backend (bytes)",
+        "the buffer between client and backend (bytes); accepted, pieces are passed on as they arrive",
         "ProxyIOBufferSize 16384",
         |scope, args| {
             let bytes = buffer(
@@ -292,6 +216,9 @@ pub(super) static TABLE: &[Directive] = &[
                 args,
                 "ProxyReceiveBufferSize must be >= 512 bytes, or 0 for system default.",
             )?;
+            if bytes > 0 {
+                scope.directive_is_later("ProxyReceiveBufferSize");
+            }
             scope.server.proxy.receive_buffer_bytes = scope.set(bytes);
             Ok(())
         },
@@ -316,23 +243,6 @@ pub(super) static TABLE: &[Directive] = &[
         },
     )
     .default("-1"),
-    Directive::new(
-        "ProxyPassInherit",
-        PROXY,
-        Arity::Flag,
-        SERVERS,
-        "a virtual host has the main server's workers",
-        "ProxyPassInherit Off",
-        |scope, args| {
-            scope.server.proxy.pass_inherit = scope.set(args.flag()?);
-            Ok(())
-        },
-    )
-    .default("On")
-    .long(
-        "Workers and balancers stay away only when BalancerInherit is Off as \
-                well; mappings are inherited in any case, as in httpd.",
-    ),
 ];
 
 fn requests(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
@@ -351,312 +261,6 @@ fn buffer(args: &Args<'_>, message: &str) -> Result<u32, Complaint> {
         1..512 => Err(args.complaint(0, message)),
         bytes => Ok(bytes),
     }
-}
-
-/// What a ProxyPass line says, before anything is looked up.
-struct Line<'a> {
-    path: PassPath,
-    url: &'a Word,
-    nocanon: bool,
-    interpolate: bool,
-    noquery: bool,
-    pairs: Vec<Pair>,
-}
-
-const KEY_VALUE: &str =
-    "Invalid ProxyPass|ProxyPassMatch parameter. Parameter must be in the form 'key=value'.";
-
-fn pass(scope: &mut Scope<'_>, args: &Args<'_>, is_match: bool) -> Result<(), Complaint> {
-    let line = read_line(scope, args, is_match)?;
-    let mut pairs = line.pairs;
-    let mapping = take_mapping(scope, &mut pairs)?;
-    let target = if line.url.text == "!" {
-        PassTarget::Exclude
-    } else {
-        let is_regex = matches!(line.path, PassPath::Regex(_));
-        warn_about_slashes(scope, &line.path, line.url);
-        target(scope, line.url, &line.path, is_regex, &pairs)?
-    };
-    let from_location = matches!(scope.inside.subject, Subject::Location(_));
-    let pass = ProxyPass {
-        path: line.path,
-        target,
-        nocanon: line.nocanon,
-        interpolate: line.interpolate,
-        noquery: line.noquery,
-        mapping,
-        from_location,
-        place: scope.place().clone(),
-    };
-    if from_location {
-        scope.dir.pass = scope.set(Box::new(pass));
-    } else {
-        scope.server.proxy.passes.push(pass);
-    }
-    Ok(())
-}
-
-fn read_line<'a>(
-    scope: &Scope<'_>,
-    args: &'a Args<'_>,
-    is_match: bool,
-) -> Result<Line<'a>, Complaint> {
-    let mut path = match &scope.inside.subject {
-        Subject::Location(Pattern::Prefix(path)) => Some((PassPath::Prefix(path.clone()), None)),
-        Subject::Location(Pattern::Glob(path) | Pattern::Regex(path)) => {
-            Some((PassPath::Regex(path.clone()), None))
-        }
-        Subject::Server | Subject::Proxy(_) | Subject::Files => None,
-    };
-    let in_location = path.is_some();
-    let mut is_regex = is_match;
-    let mut url: Option<&Word> = None;
-    let (mut nocanon, mut interpolate, mut noquery) = (false, false, false);
-    let mut pairs = Vec::new();
-    for (index, word) in args.words.iter().enumerate() {
-        let flag = |name: &str| word.text.eq_ignore_ascii_case(name);
-        if path.is_none() && word.text == "~" {
-            if is_match {
-                return Err(args.complaint(index, "ProxyPassMatch invalid syntax ('~' usage)."));
-            }
-            is_regex = true;
-        } else if path.is_none() {
-            path = Some((PassPath::Prefix(word.text.clone()), Some(word)));
-        } else if url.is_none() {
-            url = Some(word);
-        } else if flag("nocanon") {
-            nocanon = true;
-        } else if flag("interpolate") {
-            interpolate = true;
-        } else if flag("noquery") {
-            noquery = true;
-        } else if let Some(pair) = Pair::of(word) {
-            pairs.push(pair);
-        } else if in_location && url.is_some_and(|url| url.text.starts_with('/')) {
-            let message =
-                "ProxyPass|ProxyPassMatch can not have a path when defined in a location.";
-            return Err(args
-                .complaint(0, message)
-                .hint("leave the path out: it is the Location's"));
-        } else {
-            return Err(args.complaint(index, KEY_VALUE));
-        }
-    }
-    let (Some((path, word)), Some(url)) = (path, url) else {
-        let complaint =
-            Complaint::new("ProxyPass|ProxyPassMatch needs a path when not defined in a location");
-        return Err(complaint.hint("write `ProxyPass /path http://host/`"));
-    };
-    let path = match (path, word) {
-        (PassPath::Prefix(text), Some(word)) if is_regex => {
-            check_regex(word, "Regular expression could not be compiled.")?;
-            PassPath::Regex(text)
-        }
-        (path, _) => path,
-    };
-    Ok(Line {
-        path,
-        url,
-        nocanon,
-        interpolate,
-        noquery,
-        pairs,
-    })
-}
-
-/// Takes `mapping=` out of the parameters: it belongs to the ProxyPass, not to the worker.
-fn take_mapping(
-    scope: &mut Scope<'_>,
-    pairs: &mut Vec<Pair>,
-) -> Result<Option<Mapping>, Complaint> {
-    let Some(index) = pairs
-        .iter()
-        .rposition(|pair| pair.key.eq_ignore_ascii_case("mapping"))
-    else {
-        return Ok(None);
-    };
-    let pair = pairs.remove(index);
-    scope.used_other("mapping");
-    let choices = [("encoded", Mapping::Encoded), ("servlet", Mapping::Servlet)];
-    let value = choice(&pair.value, &choices);
-    value.map(Some).ok_or_else(|| {
-        Complaint::new("unknown mapping")
-            .over(pair.range)
-            .hint("write `mapping=encoded` or `mapping=servlet`")
-    })
-}
-
-/// Warns when one side ends in a slash and the other does not: the rest of the path is appended as it is.
-fn warn_about_slashes(scope: &mut Scope<'_>, path: &PassPath, url: &Word) {
-    let PassPath::Prefix(path) = path else { return };
-    let ends = (path.ends_with('/'), url.text.ends_with('/'));
-    let example = match ends {
-        (true, false) => format!("`{path}x` would go to `{}x`", url.text),
-        (false, true) => format!("`{path}/x` would go to `{}/x`", url.text),
-        (true, true) | (false, false) => return,
-    };
-    let complaint = Complaint::new(format!(
-        "only one of path and URL ends in a slash: {example}"
-    ));
-    scope.warn(complaint.on(url).hint("end both in a slash, or neither"));
-}
-
-/// Finds or makes what takes the requests.
-fn target(
-    scope: &mut Scope<'_>,
-    word: &Word,
-    path: &PassPath,
-    is_regex: bool,
-    pairs: &[Pair],
-) -> Result<PassTarget, Complaint> {
-    if is_balancer(&word.text) {
-        let name = balancer_name(&word.text).ok_or_else(|| {
-            Complaint::new(format!("ProxyPass URL must be absolute!: {}", word.text)).on(word)
-        })?;
-        if is_regex && name.contains('$') {
-            return Ok(captured_balancer(scope, word, name, pairs));
-        }
-        let index = balancer_index(scope, &name);
-        super::balancer::set_params(scope, index, pairs, Wording::Plain("ProxyPass"));
-        if let Some(balancer) = scope.server.proxy.balancers.get_mut(index) {
-            let (PassPath::Prefix(path) | PassPath::Regex(path)) = path;
-            balancer.path.get_or_insert_with(|| path.clone());
-        }
-        return Ok(PassTarget::Url {
-            text: word.text.clone(),
-            unix_socket: None,
-            to: Destination::Balancer(name),
-        });
-    }
-    let url = WorkerUrl::parse(&word.text).map_err(|error| {
-        Complaint::new(format!("ProxyPass {}", error.message(&word.text)))
-            .on(word)
-            .hint(error.hint())
-    })?;
-    let text = match &url.unix_socket {
-        Some(_) => word
-            .text
-            .split_once('|')
-            .map_or_else(|| word.text.clone(), |(_, text)| text.to_owned()),
-        None => word.text.clone(),
-    };
-    let unix_socket = url.unix_socket.clone();
-    let is_template = is_regex && word.text.contains('$');
-    let name = match shared_worker(scope, &url, is_template) {
-        Some(name) => {
-            let shown = masked(&name);
-            for pair in pairs {
-                let message = format!(
-                    "AH01146: Ignoring parameter '{}={}' for worker '{shown}' because of worker sharing",
-                    pair.key, pair.value
-                );
-                let hint = format!(
-                    "`{url}` starts with `{shown}`: write the line with the longer URL first"
-                );
-                scope.warn(Complaint::new(message).over(pair.range.clone()).hint(hint));
-            }
-            name
-        }
-        None => {
-            let mut parameters = MemberParams::default();
-            params::member(scope, &mut parameters, pairs, Wording::Plain("ProxyPass"));
-            add_worker(scope, url, parameters, is_template)
-        }
-    };
-    Ok(PassTarget::Url {
-        text,
-        unix_socket,
-        to: Destination::Worker(name),
-    })
-}
-
-/// A balancer whose name the request fills in: it is looked up then, so parameters have nothing to go to.
-fn captured_balancer(
-    scope: &mut Scope<'_>,
-    word: &Word,
-    name: String,
-    pairs: &[Pair],
-) -> PassTarget {
-    for pair in pairs {
-        let message = format!(
-            "`{}` is ignored: the balancer's name is only known with the request",
-            pair.key
-        );
-        let hint = "set it in the balancer's `<Proxy>` section";
-        scope.warn(Complaint::new(message).over(pair.range.clone()).hint(hint));
-    }
-    PassTarget::Url {
-        text: word.text.clone(),
-        unix_socket: None,
-        to: Destination::Balancer(name),
-    }
-}
-
-/// The worker that a new URL would share: the longest one that is a prefix of it.
-fn shared_worker(scope: &Scope<'_>, url: &WorkerUrl, is_template: bool) -> Option<String> {
-    scope
-        .server
-        .proxy
-        .workers
-        .iter()
-        .filter(|worker| {
-            if is_template {
-                worker.url.name == url.name
-            } else {
-                !worker.is_template && url.name.starts_with(&worker.url.name)
-            }
-        })
-        .max_by_key(|worker| worker.url.name.len())
-        .map(|worker| worker.url.name.clone())
-}
-
-/// Adds a plain worker; returns its name.
-pub(super) fn add_worker(
-    scope: &mut Scope<'_>,
-    url: WorkerUrl,
-    params: MemberParams,
-    is_template: bool,
-) -> String {
-    let id22 = plain_id22(scope, &url);
-    let name = url.name.clone();
-    let place = scope.place().clone();
-    scope.server.proxy.workers.push(Worker {
-        url,
-        id22,
-        params,
-        is_template,
-        inherited: false,
-        place,
-    });
-    name
-}
-
-/// The 2.2 id of the plain worker with this URL; a URL met for the first time takes the next one.
-pub(super) fn plain_id22(scope: &mut Scope<'_>, url: &WorkerUrl) -> u32 {
-    if let Some(known) = scope
-        .server
-        .proxy
-        .slots22
-        .iter()
-        .find(|slot| slot.name == url.name)
-    {
-        return known.id;
-    }
-    let id = next_id22(scope);
-    scope.server.proxy.slots22.push(Slot22 {
-        id,
-        name: url.name.clone(),
-        host: url.host.clone(),
-        inherited: false,
-    });
-    id
-}
-
-/// The next 2.2 id.
-pub(super) fn next_id22(scope: &mut Scope<'_>) -> u32 {
-    let id = scope.build.config.next_id22;
-    scope.build.config.next_id22 += 1;
-    id
 }
 
 /// Opens a `<Proxy>` or `<ProxyMatch>`: its pattern, and the worker or balancer that words behind it make.
@@ -713,46 +317,6 @@ pub(in crate::config) fn section(
     let wording = Wording::Full("<Proxy", &subject.text);
     super::balancer::configure(scope, &socket_url, first, &pairs, wording)?;
     Ok(pattern)
-}
-
-fn reverse(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
-    let is_interpolate = |index: usize| args.text(index).eq_ignore_ascii_case("interpolate");
-    let (path, url, flag) = match &scope.inside.subject {
-        Subject::Location(pattern) => {
-            if args.words.len() > 1 && !is_interpolate(1) {
-                let complaint = args.complaint(
-                    0,
-                    "ProxyPassReverse can not have a path when defined in a location",
-                );
-                return Err(complaint.hint("leave the path out: it is the Location's"));
-            }
-            (pattern.text().to_owned(), args.text(0), 1)
-        }
-        Subject::Server | Subject::Proxy(_) | Subject::Files => {
-            if args.words.len() < 2 || is_interpolate(1) {
-                return Err(Complaint::new(
-                    "ProxyPassReverse needs a path when not defined in a location",
-                ));
-            }
-            (args.text(0).to_owned(), args.text(1), 2)
-        }
-    };
-    let entry = ProxyPassReverse {
-        path,
-        url: url.to_owned(),
-        interpolate: is_interpolate(flag),
-        place: scope.place().clone(),
-    };
-    scope.dir.reverses.push(entry);
-    Ok(())
-}
-
-fn cookie_map(args: &Args<'_>) -> CookieMap {
-    CookieMap {
-        internal: args.text(0).to_owned(),
-        public: args.text(1).to_owned(),
-        interpolate: args.text(2).eq_ignore_ascii_case("interpolate"),
-    }
 }
 
 fn error_override(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {

@@ -23,15 +23,25 @@ fn apply(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
         let (key, value) = word
             .split_once('=')
             .ok_or_else(|| args.complaint(index, message))?;
-        let wrong =
-            |why: &str| args.complaint(index, format!("RequestReadTimeout: {key}={value}: {why}"));
+        let wrong = |why: &str| {
+            let message = format!("RequestReadTimeout: {key}={value}: {why}");
+            args.complaint_from(index, key.len() + 1, message)
+        };
         let place = scope.place();
         let timeouts = &mut scope.server.request_read_timeout;
         let stage = match key.to_ascii_lowercase().as_str() {
             "handshake" => &mut timeouts.handshake,
             "header" => &mut timeouts.header,
             "body" => &mut timeouts.body,
-            _ => return Err(wrong("Unknown RequestReadTimeout parameter")),
+            _ => {
+                let complaint = wrong("Unknown RequestReadTimeout parameter");
+                let key = args.words.get(index).map(|word| word.part(0..key.len()));
+                return Err(match key {
+                    Some(range) => complaint.over(range),
+                    None => complaint,
+                }
+                .hint("the stages are `handshake`, `header` and `body`"));
+            }
         };
         stage.set(read(value).map_err(|why| wrong(&why))?, place);
     }

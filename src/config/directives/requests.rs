@@ -231,7 +231,7 @@ pub(super) static TABLE: &[Directive] = &[
         "HttpProtocolOptions Strict LenientMethods Require1.0",
         protocol_options,
     )
-    .default("Strict LenientMethods Allow0.9"),
+    .default("Strict LenientMethods Require1.0"),
 ];
 
 fn limit_message(name: &str, args: &Args<'_>, tail: &str) -> String {
@@ -281,9 +281,15 @@ fn protocol_options(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Compla
         }
         *slot = Some(value);
     }
+    let [strict, registered, allow] = chosen;
+    if strict == Some(false) {
+        scope.directive_is_later("HttpProtocolOptions Unsafe");
+    }
+    if allow == Some(true) {
+        scope.directive_is_later("HttpProtocolOptions Allow0.9");
+    }
     let place = scope.place();
     let options = &mut scope.server.http_protocol_options;
-    let [strict, registered, allow] = chosen;
     for (field, value) in [
         (&mut options.strict, strict),
         (&mut options.registered_methods, registered),

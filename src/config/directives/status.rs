@@ -25,7 +25,11 @@ pub(super) static TABLE: &[Directive] = &[
         "show the end of long request lines instead of their beginning",
         "SeeRequestTail On",
         |scope, args| {
-            scope.build.config.see_request_tail = scope.set(args.flag()?);
+            let on = args.flag()?;
+            if on {
+                scope.directive_is_later("SeeRequestTail On");
+            }
+            scope.build.config.see_request_tail = scope.set(on);
             Ok(())
         },
     )

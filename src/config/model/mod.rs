@@ -42,7 +42,7 @@ pub use url::{UrlError, WorkerUrl, default_port, masked};
 
 use super::diagnostic::Diagnostic;
 use super::setting::Setting;
-use super::source::Place;
+use super::source::{Place, Sources};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -77,6 +77,8 @@ pub struct Config {
     pub includes: Vec<Included>,
     /// Warnings that reading produced. Whoever loads the configuration prints each of them once.
     pub notes: Vec<Diagnostic>,
+    /// The texts that were read, for [`Config::quote`].
+    pub(crate) sources: Sources,
     /// How many 2.2 worker ids were given: the id that `proxy:reverse` takes in each child.
     pub next_id22: u32,
 }
@@ -92,9 +94,20 @@ impl Config {
         std::iter::once(&self.main).chain(self.vhosts.iter().rev())
     }
 
-    /// The whole model as readable text, for `-D DUMP_CONFIG`.
+    /// A diagnostic about this configuration, with the line that it is about.
+    #[must_use]
+    pub fn quote(&self, mut diagnostic: Diagnostic) -> Diagnostic {
+        diagnostic.quote(&self.sources);
+        diagnostic
+    }
+
+    /// The whole model as readable text, for `-D DUMP_CONFIG`. What reading had to say about it has been said.
     pub fn dump(&self) -> String {
-        masked(&without_unset(&format!("{self:#?}\n")))
+        let silent = Self {
+            notes: Vec::new(),
+            ..self.clone()
+        };
+        masked(&without_unset(&format!("{silent:#?}\n")))
     }
 }
 

@@ -9,11 +9,11 @@ use crate::config::setting::Setting;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mpm {
     /// One connection per child.
-    #[default]
     Prefork,
     /// Threads, one connection each.
     Worker,
-    /// Threads, connections beyond them.
+    /// Threads, connections beyond them. The choice when nobody makes one.
+    #[default]
     Event,
 }
 
@@ -47,7 +47,7 @@ impl Mpm {
 /// Everything of the MPM directives. Unset means the default of the MPM in use.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MpmSettings {
-    /// `MPM` or `LoadModule mpm_…_module`; unset is prefork.
+    /// `MPM` or `LoadModule mpm_…_module`; unset is [`Mpm::default`], event.
     pub mpm: Setting<Mpm>,
     /// `StartServers`.
     pub start_servers: Setting<u32>,

@@ -219,7 +219,7 @@ merged! {
         pub strict: Setting<bool> => over,
         /// True for `RegisteredMethods`, false for `LenientMethods` (the default).
         pub registered_methods: Setting<bool> => over,
-        /// True for `Allow0.9` (the default), false for `Require1.0`.
+        /// True for `Allow0.9` (httpd's default), false for `Require1.0` (what holds here).
         pub allow_http09: Setting<bool> => over,
     }
 }

@@ -1,6 +1,7 @@
 //! From a format string to elements.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::super::strftime::Strftime;
 use super::item::{Address, Clock, Item, LogId, Moment, Port, ProcessId, TimeForm, Unit};
@@ -8,7 +9,14 @@ use super::{Element, Statuses};
 
 /// What is wrong with a format string, in httpd's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FormatError {
+pub struct FormatError {
+    /// Which bytes of the string: from the percent sign to the code.
+    pub range: Range<usize>,
+    flaw: Flaw,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Flaw {
     /// A code that nobody knows.
     Unrecognized(Box<str>),
     /// The string ended inside a code.
@@ -17,9 +25,9 @@ pub enum FormatError {
 
 impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unrecognized(code) => write!(f, "Unrecognized LogFormat directive %{code}"),
-            Self::RanOff => f.write_str("Ran off end of LogFormat parsing args to some directive"),
+        match &self.flaw {
+            Flaw::Unrecognized(code) => write!(f, "Unrecognized LogFormat directive %{code}"),
+            Flaw::RanOff => f.write_str("Ran off end of LogFormat parsing args to some directive"),
         }
     }
 }
@@ -44,7 +52,11 @@ pub(super) fn elements(format: &str) -> Result<Vec<Element>, FormatError> {
             rest = after;
             continue;
         }
-        let (element, after) = element(directive)?;
+        let start = format.len() - rest.len();
+        let (element, after) = element(directive).map_err(|(flaw, left)| FormatError {
+            range: start..format.len() - left,
+            flaw,
+        })?;
         elements.push(element);
         rest = after;
     }
@@ -99,12 +111,12 @@ struct Modifiers {
     wants_original: Option<bool>,
 }
 
-/// Compiles one code, `%` taken off; gives what follows it.
-fn element(directive: &str) -> Result<(Element, &str), FormatError> {
+/// Compiles one code, `%` taken off; gives what follows it. On failure says how many bytes were not looked at.
+fn element(directive: &str) -> Result<(Element, &str), (Flaw, usize)> {
     let mut modifiers = Modifiers::default();
     let mut rest = directive;
     loop {
-        let first = rest.chars().next().ok_or(FormatError::RanOff)?;
+        let first = rest.chars().next().ok_or((Flaw::RanOff, 0))?;
         let after = rest.get(first.len_utf8()..).unwrap_or_default();
         match first {
             '!' => modifiers.is_negated = !modifiers.is_negated,
@@ -129,14 +141,16 @@ fn element(directive: &str) -> Result<(Element, &str), FormatError> {
             '^' => {
                 let code = after.get(..2);
                 let item = code.and_then(|code| long_item(code, &modifiers.argument));
-                let unknown =
-                    || FormatError::Unrecognized(format!("^{}", code.unwrap_or("")).into());
-                let element = finish(item.ok_or_else(unknown)?, modifiers);
-                return Ok((element, after.get(2..).unwrap_or_default()));
+                let left = after.get(2..).unwrap_or_default();
+                let unknown = || {
+                    let code = format!("^{}", code.unwrap_or(""));
+                    (Flaw::Unrecognized(code.into()), left.len())
+                };
+                return Ok((finish(item.ok_or_else(unknown)?, modifiers), left));
             }
             code => {
                 let item = item(code, &modifiers.argument);
-                let unknown = || FormatError::Unrecognized(code.to_string().into());
+                let unknown = || (Flaw::Unrecognized(code.to_string().into()), after.len());
                 return Ok((finish(item.ok_or_else(unknown)?, modifiers), after));
             }
         }

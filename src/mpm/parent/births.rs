@@ -165,6 +165,7 @@ impl<S: Service> Parent<S> {
 
     fn mourn(&mut self, kid: &Kid, exit: Exit) {
         self.tell_of_end(kid, exit);
+        let has_served = has_served(kid);
         let settled = kid.board.free_process(kid.index);
         if !settled.leases.is_empty() {
             self.log(
@@ -194,6 +195,7 @@ impl<S: Service> Parent<S> {
             return;
         }
         if exit != Exit::Code(0)
+            && !has_served
             && let Some(wait) = self.backoff.died(kid.born, self.now.instant)
         {
             self.log(
@@ -317,4 +319,11 @@ impl<S: Service> Parent<S> {
         };
         self.log(level, &message);
     }
+}
+
+/// Whether a child took a connection in its life: whatever it died of then, it was not its birth.
+fn has_served(kid: &Kid) -> bool {
+    let record = kid.board.process(kid.index);
+    let before = record.accepted_before.load(Ordering::Relaxed);
+    record.accepted.load(Ordering::Relaxed) != before
 }

@@ -3,11 +3,12 @@
 use super::*;
 use crate::balancer::Methods;
 use crate::config::{Options, load_str, model::Config};
-use crate::http::RequestHead;
-use crate::log::{ErrorLog, LevelMap, Sink, Zone};
+use crate::http::{RequestHead, Status};
+use crate::log::{ErrorLog, LevelMap, Sink, Stamp, Zone};
 use crate::proxy::SCHEMES;
 use crate::request::{DirCache, Env, Me, Peers, Route, Site, Vhosts, locate};
 use scoreboard::{Board, Capacity};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -42,7 +43,7 @@ pub(super) struct World {
     pub(super) env: &'static Env,
     pub(super) proxy: &'static Proxy,
     me: Me,
-    log: std::path::PathBuf,
+    log: PathBuf,
     _dir: tempfile::TempDir,
     pub(super) now_ms: u64,
 }
@@ -58,6 +59,15 @@ pub(super) struct Asked {
 impl World {
     /// A server with this configuration whose log shows everything up to debug.
     pub(super) fn new(text: &str) -> Self {
+        Self::with_level(text, Level::Debug)
+    }
+
+    /// One whose log shows no traces.
+    pub(super) fn quiet(text: &str) -> Self {
+        Self::with_level(&format!("LogLevel info\n{text}"), Level::Info)
+    }
+
+    fn with_level(text: &str, level: Level) -> Self {
         let (config, board) = (config(text), board());
         let proxy = Proxy::compile(config, board, Methods::default(), SCHEMES)
             .unwrap_or_else(|errors| panic!("{errors:#?}"));
@@ -75,7 +85,7 @@ impl World {
             )
             .unwrap();
             let mut levels = LevelMap::new();
-            levels.set_default(Level::Debug);
+            levels.set_default(level);
             let log = ErrorLog::new(Arc::clone(&sink), levels.compile(), "main", Zone::fixed(0));
             site.error_log = Some(Box::leak(Box::new(log)));
             site
@@ -181,6 +191,23 @@ impl World {
         self.with(asked, |ask, plan| self.proxy.finish(ask, plan, &outcome));
     }
 
+    /// The engine carries the plan out on a fresh connection, and all goes well.
+    pub(super) fn reach_all(&self, asked: &mut Asked, address: &str) {
+        let address = address.parse().unwrap();
+        for milestone in [
+            Milestone::Acquired,
+            Milestone::SocketCreated(address),
+            Milestone::Connected(address),
+            Milestone::HeadSent(true),
+            Milestone::BodySent,
+            Milestone::Released,
+        ] {
+            self.with(asked, |ask, plan| {
+                self.proxy.milestone(ask, plan, milestone)
+            });
+        }
+    }
+
     /// `-> backend target`, or the status of an answer.
     fn shown(verdict: &Verdict, plan: &Plan) -> String {
         match verdict {
@@ -238,6 +265,39 @@ impl World {
             )
         };
         balancer.members.iter().map(read).collect()
+    }
+
+    /// Writes what a child says when it takes up its workers, as the server does. `threads` is how many exchanges it serves at once.
+    pub(super) fn init(&self, threads: u32) {
+        let stamp = Stamp {
+            now_us: self.now_ms * 1000,
+            pid: self.me.pid,
+            tid: self.me.tid,
+        };
+        let log = self.env.main().error_log.unwrap();
+        self.proxy
+            .init_traces(self.env.config, self.me.pid, threads, &mut |trace| {
+                log.write(&stamp, &trace.line());
+            });
+    }
+
+    /// Compares all lines logged so far with `tests/golden/proxy/NAME`, or writes that file when `TINE_BLESS` is set.
+    #[track_caller]
+    pub(super) fn assert_golden(&self, name: &str) {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/proxy");
+        let path = directory.join(name);
+        let text = std::fs::read_to_string(&self.log).unwrap();
+        if std::env::var_os("TINE_BLESS").is_some() {
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        let differs = text.lines().zip(expected.lines()).find(|(a, e)| a != e);
+        assert!(
+            text == expected,
+            "{} differs, first at {differs:?}; TINE_BLESS=1 writes it anew",
+            path.display()
+        );
     }
 
     /// The messages logged so far, without time and process.

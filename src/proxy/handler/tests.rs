@@ -2,8 +2,9 @@
 
 use super::testing::World;
 use super::*;
-use crate::http::ContentSize;
-use crate::request::{Sent, Side};
+use crate::http::{ContentSize, Status};
+use crate::request::{FailureKind, Sent, Side};
+use std::time::Duration;
 
 const CLUSTER: &str = "
     <Proxy balancer://c>
@@ -75,10 +76,13 @@ fn without_forcerecovery_failed_members_rest_for_retry() {
         world.fail(&mut asked, &refused());
     }
     assert_eq!(world.serve("GET /app/x", &[]), "503");
-    let last = world.log().pop().unwrap();
+    let log = world.log();
     assert_eq!(
-        last,
-        "proxy: BALANCER: (balancer://c). All workers are in error state"
+        log[log.len() - 2..],
+        [
+            "proxy: BALANCER: (balancer://c). All workers are in error state",
+            "[client 192.0.2.7:4711] AH01167: balancer://c: All workers are in error state; answering 503",
+        ]
     );
     world.now_ms += 60_001;
     assert!(world.serve("GET /app/x", &[]).starts_with("-> "));
@@ -177,13 +181,17 @@ fn failonstatus_puts_the_member_in_error_after_its_response() {
     world.start(&mut asked);
     world.finish(&mut asked, 503);
     assert_eq!(world.states(), ["Init Err", "Init Ok", "Init Stby Ok"]);
-    let expected = "proxy: BALANCER: (balancer://c).  Forcing worker (http://a:8080) into error state due to status code 503 \
-                    matching 'failonstatus' balancer parameter";
-    assert!(
-        world.log().contains(&expected.to_owned()),
-        "{:#?}",
-        world.log()
-    );
+    let words =
+        "into error state due to status code 503 matching 'failonstatus' balancer parameter";
+    let log = world.log();
+    for expected in [
+        format!("proxy: BALANCER: (balancer://c).  Forcing worker (http://a:8080) {words}"),
+        format!(
+            "[client 192.0.2.7:4711] AH01174: balancer://c: Forcing worker (http://a:8080) {words}"
+        ),
+    ] {
+        assert!(log.contains(&expected), "{log:#?}");
+    }
 }
 
 #[test]
@@ -336,19 +344,7 @@ fn a_balanced_request_is_traced_as_in_2_2() {
     let world = World::new(CLUSTER);
     let mut asked = world.ask("GET /app/x?q", &[("Host", "h")]).unwrap();
     world.start(&mut asked);
-    let address = "10.0.0.1:8080".parse().unwrap();
-    for milestone in [
-        Milestone::Acquired,
-        Milestone::SocketCreated(address),
-        Milestone::Connected(address),
-        Milestone::HeadSent(true),
-        Milestone::BodySent,
-        Milestone::Released,
-    ] {
-        world.with(&mut asked, |ask, plan| {
-            world.proxy.milestone(ask, plan, milestone)
-        });
-    }
+    world.reach_all(&mut asked, "10.0.0.1:8080");
     world.finish(&mut asked, 200);
     let expected = "\
 mod_proxy_balancer.c(46): proxy: BALANCER: canonicalising URL //c/x
@@ -400,10 +396,86 @@ mod_proxy_http.c(1973): proxy: HTTP: serving URL http://img/dir/x";
         [
             "(111)Connection refused: proxy: HTTP: attempt to connect to 10.0.0.1:8080 (a) failed",
             "ap_proxy_connect_backend disabling worker for (a)",
-            "[client 192.0.2.7:4711] TN0342: member http://a:8080 failed; trying another one (1 of 2)",
+            "(111)Connection refused: [client 192.0.2.7:4711] TN0302: member http://a:8080 refused the connection; in error for 60 s, trying \
+             the next one (1 of 2)",
             "proxy_util.c(1949): proxy: BALANCER: retrying the worker for (a)",
             "mod_proxy_balancer.c(1012): proxy: Entering byrequests for BALANCER (balancer://c)",
             "mod_proxy_balancer.c(1055): proxy: byrequests selected worker \"http://b:8080/base\" : busy 0 : lbstatus 100",
         ]
     );
+}
+
+#[test]
+fn every_failure_leaves_one_line_that_says_what_is_done_about_it() {
+    let failure = |kind, reused, has_response| {
+        let mut failure = Failure::new(Side::Backend, kind, "why");
+        (failure.reused, failure.has_response) = (reused, has_response);
+        failure.sent = Sent::Head;
+        failure
+    };
+    let member = "[client 192.0.2.7:4711] TN";
+    let table = [
+        (
+            failure(FailureKind::Acquire, false, false),
+            "0304: no connection to member http://a:8080 became free in time: why; in error for 60 s, trying the next one (1 of 2)",
+        ),
+        (
+            failure(FailureKind::Closed, true, false),
+            "0306: member http://a:8080 had closed the idle connection: why; trying again on a new connection",
+        ),
+        (
+            failure(FailureKind::Closed, false, false),
+            "0312: member http://a:8080 closed the connection before it answered: why; answering 502",
+        ),
+        (
+            failure(FailureKind::ReadTimeout, false, false),
+            "0308: member http://a:8080 did not answer in time: why; answering 502",
+        ),
+        (
+            failure(FailureKind::Malformed, false, false),
+            "0305: member http://a:8080 sent no proper response: why; answering 502",
+        ),
+        (
+            failure(FailureKind::Resolve, false, false),
+            "0301: the host name of member http://a:8080 has no address: why; answering 502",
+        ),
+    ];
+    for (failure, expected) in table {
+        let world = World::quiet(CLUSTER);
+        let mut asked = world.ask("GET /app/x", &[]).unwrap();
+        world.start(&mut asked);
+        if world.fail(&mut asked, &failure).starts_with("->") {
+            world.finish(&mut asked, 200);
+        }
+        assert_eq!(world.log(), [format!("{member}{expected}")]);
+    }
+}
+
+/// The first example of the slides on mod_proxy_balancer.
+const SLIDES: &str = "
+    <Proxy balancer://foo>
+        BalancerMember http://www1.example.com/
+        BalancerMember http://www3.example.com/
+        BalancerMember http://www2.example.com/ status=+h
+        ProxySet lbmethod=bytraffic
+    </Proxy>
+    ProxyPass / balancer://foo/
+    ";
+
+#[test]
+fn the_slides_first_example_is_traced_from_the_childs_birth_to_the_requests_end() {
+    for (name, threads) in [("slides_prefork.txt", 1), ("slides_threaded.txt", 25)] {
+        let world = World::new(SLIDES);
+        world.init(threads);
+        let mut asked = world
+            .ask("GET /index.html", &[("Host", "www.example.com")])
+            .unwrap();
+        assert_eq!(
+            world.start(&mut asked),
+            "-> http://www1.example.com/ //index.html"
+        );
+        world.reach_all(&mut asked, "192.0.2.80:80");
+        world.finish(&mut asked, 200);
+        world.assert_golden(name);
+    }
 }

@@ -45,7 +45,7 @@ fn map(passes: &[ProxyPass], locations: &[Option<ProxyPass>]) -> Map {
         |_, _| Way::Nobody,
         &mut complaints,
     );
-    assert_eq!(complaints, [""; 0]);
+    assert_eq!(complaints, []);
     map
 }
 
@@ -343,9 +343,10 @@ fn targets_that_cannot_be_used_are_named_with_their_line() {
         let [complaint] = complaints.as_slice() else {
             panic!("{complaints:?}")
         };
+        let said = complaint.to_string();
         assert!(
-            complaint.starts_with("t.conf:7: ") && complaint.contains(words),
-            "{complaint}"
+            said.contains("line 7 of t.conf") && said.contains(words),
+            "{said}"
         );
     }
 }

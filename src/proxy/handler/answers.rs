@@ -1,0 +1,128 @@
+//! What the client is told when a request goes nowhere, or when a backend's answer is not passed on.
+//!
+//! Responsible for: the answers of refusals, of elections that nobody won, and of ProxyErrorOverride; and the line that each leaves
+//! in the error log. Not responsible for failures of an attempt (`fate`).
+
+use super::super::outgoing::Refusal;
+use crate::balancer::NoMember;
+use crate::http::{FieldId, ResponseHead, Status};
+use crate::log::{Level, Module, Raw, Tag, Trace22};
+use crate::request::{Answer, Ask};
+
+/// A refusal on the way to a plan, as an answer.
+pub(super) type Refused = Box<Answer>;
+
+/// ProxyErrorOverride: a page of ours with the backend's status. A 401 keeps its challenge.
+pub(super) fn override_error(ask: &Ask<'_>, head: &ResponseHead) -> Option<Refused> {
+    let rule = &ask.dir().config.error_override;
+    let code = head.status.as_u16();
+    let is_listed = if rule.codes.is_empty() {
+        code >= 400
+    } else {
+        rule.codes.contains(&code)
+    };
+    if !rule.enabled.or(false) || !is_listed {
+        return None;
+    }
+    let mut answer = Answer::error(ask, head.status);
+    // The client's connection is fine: only the page is replaced.
+    answer.close = false;
+    if head.status == Status::UNAUTHORIZED {
+        for challenge in head.fields.all(FieldId::WwwAuthenticate) {
+            answer.fields.push_id(FieldId::WwwAuthenticate, challenge);
+        }
+    }
+    Some(answer)
+}
+
+pub(super) fn refuse(ask: &Ask<'_>, refusal: Refusal) -> Refused {
+    match refusal {
+        Refusal::BadMaxForwards => Answer::proxy_error(
+            ask,
+            Status::BAD_REQUEST,
+            "Max-Forwards request header could not be parsed",
+        ),
+        Refusal::MaxForwardsReached => Answer::proxy_error(
+            ask,
+            Status::BAD_REQUEST,
+            "Max-Forwards has reached zero - proxy loop?",
+        ),
+        Refusal::BadTarget => {
+            let path = Raw(&ask.route.path);
+            ask.log_tagged(
+                Module::ProxyHttp,
+                Level::Error,
+                Tag::Ah(10415),
+                format_args!("To be forwarded path contains control characters or spaces: {path}"),
+            );
+            Answer::error(ask, Status::FORBIDDEN)
+        }
+    }
+}
+
+pub(super) fn no_member(ask: &Ask<'_>, balancer: &str, nobody: &NoMember) -> Refused {
+    // 2.2's words for it are in the trace; the line for operators is 2.4's.
+    match nobody {
+        NoMember::AllInError => ask.trace22(&Trace22::AllInError { balancer }),
+        NoMember::ForRoute(route) => ask.trace22(&Trace22::AllInErrorForRoute { balancer, route }),
+        NoMember::Empty => {}
+    }
+    let tag = match nobody {
+        NoMember::AllInError => Tag::Ah(1167),
+        NoMember::ForRoute(_) => Tag::Ah(1166),
+        NoMember::Empty => Tag::Ah(1170),
+    };
+    ask.log_tagged(
+        Module::ProxyBalancer,
+        Level::Error,
+        tag,
+        format_args!("{balancer}: {nobody}; answering 503"),
+    );
+    Answer::error(ask, Status::SERVICE_UNAVAILABLE)
+}
+
+pub(super) fn no_handler(ask: &Ask<'_>, url: &[u8]) -> Refused {
+    let scheme = url.split(|&byte| byte == b':').next().unwrap_or_default();
+    ask.log_tagged(
+        Module::Proxy,
+        Level::Warn,
+        Tag::Ah(1144),
+        format_args!(
+            "No protocol handler was valid for the URL {} (scheme '{}'). If you are using a DSO version of mod_proxy, make sure the \
+             proxy submodules are included in the configuration using LoadModule. Hint: this build speaks to http backends only",
+            Raw(&ask.route.path),
+            Raw(scheme),
+        ),
+    );
+    Answer::error(ask, Status::INTERNAL_SERVER_ERROR)
+}
+
+/// `http://name[:port]` of this server, as it tells the client.
+pub(super) fn origin(ask: &Ask<'_>) -> String {
+    let named = ask
+        .site()
+        .server
+        .name
+        .get()
+        .and_then(|name| name.scheme.as_deref());
+    let (scheme, usual) = if named == Some("https") {
+        ("https", 443)
+    } else {
+        ("http", 80)
+    };
+    let name = String::from_utf8_lossy(ask.server_name());
+    let name = if name.contains(':') {
+        format!("[{name}]")
+    } else {
+        name.into_owned()
+    };
+    match ask.server_port() {
+        port if port == usual => format!("{scheme}://{name}"),
+        port => format!("{scheme}://{name}:{port}"),
+    }
+}
+
+/// The name and port of `Via`: never the client's name for us.
+pub(super) fn via_name<'a>(ask: &Ask<'a>) -> (&'a str, u16) {
+    (&ask.site().name, ask.server_port())
+}

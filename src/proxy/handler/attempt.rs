@@ -1,0 +1,287 @@
+//! From a claim to a plan: who gets the request, and what is said there.
+//!
+//! Responsible for: filling the plan of one attempt and claiming its member. Not responsible for what becomes of the attempt
+//! (`fate`), nor for the election (`balancer`) and the outgoing fields (`outgoing`).
+//!
+//! Know first: everything that can be refused is looked at before a member is claimed. mod_proxy_balancer's `pre_request`,
+//! reference §3.6, §3.9 and §4.1.
+
+use super::super::map::{PathForm, Way};
+use super::super::outgoing::{Sender, write_target};
+use super::super::{Place, Proxy, traces};
+use super::answers::{Refused, no_handler, no_member, refuse, via_name};
+use super::{is_traced, now_ms, url};
+use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
+use crate::config::model::{self, EncodedSlashes};
+use crate::log::{Environment, Trace22};
+use crate::request::{Ask, Plan, Verdict};
+use std::time::Duration;
+
+/// Where a request is to go.
+struct Goal<'a> {
+    way: &'a Way,
+    /// The decoded or raw path behind the target's front.
+    path: &'a [u8],
+    form: PathForm,
+}
+
+impl Proxy {
+    /// Fills the plan for a first or further attempt.
+    pub(super) fn attempt(&self, ask: &Ask<'_>, plan: &mut Plan) -> Verdict {
+        let planned = match self.goal(ask) {
+            Some(goal) => match goal.way {
+                Way::Balancer(index) => self.through_balancer(ask, plan, &goal, *index),
+                Way::Workers(workers) => self.to_worker(ask, plan, &goal, workers),
+                Way::Nobody => Err(no_handler(ask, &ask.route.claim.url)),
+            },
+            None => self.directly(ask, plan),
+        };
+        match planned {
+            Ok(()) => Verdict::Forward,
+            Err(answer) => Verdict::Answer(answer),
+        }
+    }
+
+    /// What `claims` found.
+    fn goal<'a>(&'a self, ask: &Ask<'a>) -> Option<Goal<'a>> {
+        if !ask.route.is_claimed {
+            return None;
+        }
+        let claim = &ask.route.claim;
+        let (to, form) = self.map.rule(claim.rule)?;
+        // The front's length is the configuration's: nothing of the URL is parsed again.
+        let path = claim.url.get(to.front.len()..)?;
+        Some(Goal {
+            way: &to.way,
+            path,
+            form,
+        })
+    }
+
+    fn through_balancer(
+        &self,
+        ask: &Ask<'_>,
+        plan: &mut Plan,
+        goal: &Goal<'_>,
+        index: u32,
+    ) -> Result<(), Refused> {
+        let cluster = self
+            .cluster(index)
+            .expect("rules name balancers that were compiled with them");
+        let balancer = &cluster.balancer;
+        let name = balancer.name.as_str();
+        let is_traced = is_traced(ask);
+        if is_traced && plan.attempt == 0 {
+            let url = ask
+                .route
+                .claim
+                .url
+                .strip_prefix(b"balancer:")
+                .unwrap_or_default();
+            ask.trace22(&Trace22::BalancerCanonicalising { url });
+        }
+        // Sessions are looked for in what goes to a member, so the target is written before one is chosen.
+        target(ask, plan, &[], goal)?;
+        let mut story = traces::Election::new(ask, balancer);
+        let mut tell = |event: Event<'_>| story.tell(&event);
+        let mut silent = Silent;
+        let observer: &mut dyn balancer::Observer = if is_traced { &mut tell } else { &mut silent };
+        let request = Request {
+            path_and_query: plan.head.target.raw(),
+            fields: &ask.head.fields,
+            tried: &plan.ticket.tried,
+            now_ms: now_ms(ask),
+        };
+        let choice = balancer
+            .choose(&request, observer)
+            .map_err(|nobody| no_member(ask, name, &nobody))?;
+        let member = choice.index;
+        set_variables(&mut plan.vars, balancer, &choice);
+        let place = cluster
+            .places
+            .get(member as usize)
+            .expect("every member has its place");
+        if !place.base.is_empty() {
+            target(ask, plan, &place.base, goal)?;
+        }
+        self.prepare(ask, plan, place)?;
+        plan.ticket.balancer = Some(index);
+        plan.ticket.member = Some(member);
+        plan.ticket.lease = Some(balancer.lease(member, ask.me.process, ask.slot));
+        if is_traced {
+            let worker = balancer.member(member).map_or("", Member::name);
+            let url = url(place, plan);
+            ask.trace22(&Trace22::Rewritten {
+                balancer: name,
+                worker,
+                url: &url,
+            });
+            self.trace_handlers(ask, plan, "balancer", place, &url);
+        }
+        Ok(())
+    }
+
+    fn to_worker(
+        &self,
+        ask: &Ask<'_>,
+        plan: &mut Plan,
+        goal: &Goal<'_>,
+        workers: &[(Vec<u8>, u32)],
+    ) -> Result<(), Refused> {
+        let longest = workers.iter().find(|(path, _)| goal.path.starts_with(path));
+        let (_, index) = longest
+            .or_else(|| workers.last())
+            .expect("a mapping to workers has at least its own");
+        if is_traced(ask) {
+            let url = &ask.route.claim.url;
+            let scheme = url.iter().position(|&byte| byte == b':').unwrap_or(0);
+            let url = url.get(scheme + 1..).unwrap_or_default();
+            ask.trace22(&Trace22::Canonicalising {
+                function: self.function(*index),
+                url,
+            });
+        }
+        self.plan_worker(ask, plan, goal, *index, &[])
+    }
+
+    /// `SetHandler proxy:URL`: the URL, then the path as a file below DocumentRoot, as httpd joins them.
+    fn directly(&self, ask: &Ask<'_>, plan: &mut Plan) -> Result<(), Refused> {
+        let Some(model::Handler::Proxy(url)) = ask.dir().config.set_handler.get() else {
+            return Err(no_handler(ask, &ask.route.path));
+        };
+        let direct = self
+            .site(ask.site().index)
+            .map_or(&[][..], |site| &site.direct);
+        let Some((_, index)) = direct.iter().find(|(known, _)| known == url) else {
+            return Err(no_handler(ask, url.name.as_bytes()));
+        };
+        let root = ask
+            .site()
+            .server
+            .document_root
+            .get()
+            .map_or("", String::as_str);
+        let path = [root.as_bytes(), &ask.route.path].concat();
+        let goal = Goal {
+            way: &Way::Nobody,
+            path: &path,
+            form: PathForm::Decoded,
+        };
+        self.plan_worker(ask, plan, &goal, *index, url.path.as_bytes())
+    }
+
+    fn plan_worker(
+        &self,
+        ask: &Ask<'_>,
+        plan: &mut Plan,
+        goal: &Goal<'_>,
+        index: u32,
+        base: &[u8],
+    ) -> Result<(), Refused> {
+        let worker = self
+            .workers
+            .get(index as usize)
+            .expect("rules name workers that were compiled with them");
+        target(ask, plan, base, goal)?;
+        self.prepare(ask, plan, &worker.place)?;
+        plan.ticket.balancer = None;
+        plan.ticket.member = Some(index);
+        plan.ticket.lease = Some(Lease::claim(
+            self.board,
+            &worker.member,
+            None,
+            ask.me.process,
+            ask.slot,
+        ));
+        if is_traced(ask) {
+            let scheme = &worker.place.scheme_name;
+            let url = url(&worker.place, plan);
+            ask.trace22(&Trace22::FoundWorker {
+                scheme,
+                worker: worker.member.name(),
+                url: &url,
+            });
+            self.trace_handlers(ask, plan, scheme, &worker.place, &url);
+        }
+        Ok(())
+    }
+
+    /// The head for a backend, all but its target, and how to get there.
+    fn prepare(&self, ask: &Ask<'_>, plan: &mut Plan, place: &Place) -> Result<(), Refused> {
+        let (Some(backend), Some(scheme)) = (place.backend, place.scheme) else {
+            return Err(no_handler(
+                ask,
+                &[place.front.as_bytes(), plan.head.target.raw()].concat(),
+            ));
+        };
+        let site = ask.site();
+        let sender = Sender {
+            client: ask.head,
+            from: ask.peers.client,
+            ours: via_name(ask),
+            proxy: &site.server.proxy,
+            dir: &ask.dir().config,
+            product: &ask.env.product,
+            host: &place.host,
+            may_reuse: backend.pool.reuse,
+        };
+        sender
+            .prepare(&mut plan.head)
+            .map_err(|refusal| refuse(ask, refusal))?;
+        scheme.prepare(ask, &mut plan.head);
+        let of_server = site
+            .server
+            .proxy
+            .timeout_s
+            .get()
+            .map(|&s| Duration::from_secs(u64::from(s)));
+        plan.io_timeout = place
+            .timeout
+            .or(of_server)
+            .unwrap_or_else(|| Duration::from_millis(site.timeout_ms));
+        plan.backend = Some(backend);
+        Ok(())
+    }
+}
+
+/// The variables that a balanced request gets: [`Choice::variables`] without their allocations.
+fn set_variables(vars: &mut Environment, balancer: &Balancer, choice: &Choice<'_>) {
+    vars.clear();
+    vars.set("BALANCER_NAME", balancer.name.as_bytes());
+    if let Some(member) = balancer.member(choice.index) {
+        vars.set("BALANCER_WORKER_NAME", member.name().as_bytes());
+        let route = &member.score.route;
+        if route.is(b"") {
+            vars.set("BALANCER_WORKER_ROUTE", b"");
+        } else {
+            vars.set("BALANCER_WORKER_ROUTE", &route.bytes());
+        }
+    }
+    if let Some(Session {
+        name,
+        route: Some(route),
+        ..
+    }) = choice.session
+    {
+        vars.set("BALANCER_SESSION_STICKY", name.as_bytes());
+        vars.set("BALANCER_SESSION_ROUTE", route);
+    }
+    if choice.route_changed {
+        vars.set("BALANCER_ROUTE_CHANGED", b"1");
+    }
+}
+
+/// Writes the target of the outgoing head.
+fn target(ask: &Ask<'_>, plan: &mut Plan, base: &[u8], goal: &Goal<'_>) -> Result<(), Refused> {
+    let keeps_slashes = ask.site().encoded_slashes == EncodedSlashes::NoDecode;
+    let query = ask.head.target.query();
+    write_target(
+        &mut plan.head,
+        base,
+        goal.path,
+        goal.form,
+        query,
+        keeps_slashes,
+    )
+    .map_err(|refusal| refuse(ask, refusal))
+}
