@@ -1,7 +1,7 @@
 //! The state of one loop, and its turn: everything of the engine that needs no socket of its own to be tested.
 //!
 //! [`Core`] is told what happened ([`Core::accept`], [`Core::client_event`], [`Core::upstream_event`],
-//! [`Core::resolved`], [`Core::tick`]) and does everything that can be done without waiting. How sockets are made
+//! [`Core::resolved`], [`Core::end_turn`]) and does everything that can be done without waiting. How sockets are made
 //! and watched is behind [`Wires`]: `event_loop` has the real ones, the simulation scripted ones.
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Moves exchanges along: from whatever state a client connection is in, as far as it goes without waiting.
 //!
-//! [`Core::work`] is the only entry. It steps until a step says `Wait`, then writes what is to be written and files
+//! `Core::work` is the only entry. It steps until a step says `Wait`, then writes what is to be written and files
 //! the connection's deadline. Steps return failures as values; `Core::fail` is the one place that deals with them.
 //! The phases after *Dial* are in `relay`.
 

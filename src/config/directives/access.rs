@@ -452,10 +452,11 @@ pub(in crate::config) fn limited(
         return;
     };
     let listed = Require::Method(methods);
+    // A negated rule alone lets nobody in, so the other methods are granted what it does not deny.
     let unaffected = if except {
         listed
     } else {
-        Require::Not(Box::new(listed))
+        Require::AllOf(vec![Require::All(true), Require::Not(Box::new(listed))])
     };
     let limited = Require::AnyOf(vec![unaffected, unwrapped(rules)]);
     dir.access.require = Some(match outer {
