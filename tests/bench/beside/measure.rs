@@ -46,12 +46,13 @@ impl Load {
         if requests == 0.0 {
             return Err(format!("{} answers nothing: {text}", peer.name));
         }
-        let per_request = |ticks: u64| ticks as f64 * 1e6 / TICKS_PER_S / requests;
+        let total_us = after.run_us.saturating_sub(before.run_us) as f64 / requests;
+        let user = after.user_share(before);
         Ok(Sample {
             requests: whole(requests),
             requests_per_s: first(&text, r"Requests/sec:\s+([\d.]+)").unwrap_or_default(),
-            user_us: per_request(after.user.saturating_sub(before.user)),
-            system_us: per_request(after.system.saturating_sub(before.system)),
+            user_us: total_us * user,
+            system_us: total_us * (1.0 - user),
             errors: errors(&text),
         })
     }
@@ -124,54 +125,78 @@ fn parse_calls(text: &str, requests: u64) -> Calls {
     }
 }
 
-/// CPU time in clock ticks.
+/// CPU time of a process tree.
 #[derive(Debug, Clone, Copy, Default)]
 struct Used {
-    user: u64,
-    system: u64,
+    /// All of it, from the scheduler.
+    run_us: u64,
+    /// In clock ticks, each process rounded down: good for a ratio, too coarse for the cost of a request over 64 processes.
+    user_ticks: u64,
+    system_ticks: u64,
 }
 
-/// What a process, its children and theirs have used, those that have ended included.
+impl Used {
+    /// Which part of the time since `before` was spent outside of the kernel.
+    fn user_share(self, before: Self) -> f64 {
+        let user = self.user_ticks.saturating_sub(before.user_ticks);
+        let system = self.system_ticks.saturating_sub(before.system_ticks);
+        if user + system < 10 {
+            return self.user_ticks as f64 / (self.user_ticks + self.system_ticks).max(1) as f64;
+        }
+        user as f64 / (user + system) as f64
+    }
+}
+
+/// What a process, its children and theirs have used.
 fn used(pid: u32) -> Used {
     let mut sum = Used::default();
     for pid in tree(pid) {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let fields: Vec<&str> = stat
-            .rsplit_once(") ")
-            .map(|(_, rest)| rest.split(' ').collect())
-            .unwrap_or_default();
-        let field = |at: usize| {
-            fields
-                .get(at)
-                .and_then(|field| field.parse::<u64>().ok())
-                .unwrap_or_default()
-        };
-        // Fields 14 to 17 of proc(5); the state, field 3, is at 0 here.
-        sum.user += field(11) + field(13);
-        sum.system += field(12) + field(14);
+        let (_, rest) = stat.rsplit_once(") ").unwrap_or_default();
+        let field = |at: usize| number(rest.split(' ').nth(at));
+        // Fields 14 and 15 of proc(5); the state, field 3, is at 0 here.
+        sum.user_ticks += field(11);
+        sum.system_ticks += field(12);
+        for task in fs::read_dir(format!("/proc/{pid}/task"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let times = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            sum.run_us += number(times.split(' ').next()) / 1000;
+        }
     }
     sum
 }
 
+fn number(word: Option<&str>) -> u64 {
+    word.and_then(|word| word.parse().ok()).unwrap_or_default()
+}
+
+/// A process and all that descend from it. /proc has a list of children too, but it is only exact when nothing runs.
 fn tree(pid: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let parents: Vec<(u32, u32)> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
     let mut found = vec![pid];
     let mut at = 0;
     while at < found.len() {
-        let tasks = fs::read_dir(format!("/proc/{}/task", found[at]))
-            .into_iter()
-            .flatten()
-            .flatten();
-        for task in tasks {
-            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            found.extend(
-                children
-                    .split_whitespace()
-                    .filter_map(|pid| pid.parse::<u32>().ok()),
-            );
-        }
+        let of = found[at];
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| *parent == of)
+                .map(|(pid, _)| *pid),
+        );
         at += 1;
     }
     found
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(1)?.parse().ok()
 }
 
 fn errors(text: &str) -> u64 {
@@ -198,6 +223,3 @@ fn first(text: &str, pattern: &str) -> Option<f64> {
 fn whole(number: f64) -> u64 {
     number as u64
 }
-
-/// What the kernel counts CPU time in, on every Linux there is.
-const TICKS_PER_S: f64 = 100.0;
