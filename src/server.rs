@@ -276,7 +276,7 @@ impl mpm::Service for Server {
             .for_each(|warning| self.say(Level::Warn, warning));
         compile::notes(env)
             .iter()
-            .for_each(|note| self.say(Level::Warn, &note.brief()));
+            .for_each(|note| self.say(Level::Warn, &format!("TN0406: {}", note.brief())));
         let settings = Settings {
             listens: compile::listens(env.config),
             listen_options: compile::listen_options(env.config, &settled),
