@@ -344,8 +344,10 @@ mod tests {
         let readme = include_str!("../README.md");
         let (_, rest) = readme.split_once("```apache\n").expect("it has one");
         let (text, _) = rest.split_once("```").expect("which ends");
-        let (_directory, file) = written(text);
-        let words = ["tine", "-f", &file].map(OsString::from);
+        let (directory, file) = written(text);
+        std::fs::create_dir(directory.path().join("logs")).expect("a new directory");
+        let root = directory.path().to_str().expect("a plain name");
+        let words = ["tine", "-d", root, "-f", &file].map(OsString::from);
         let options = args::parse(words).expect("known").options;
         match server::check(&options, Extensions::default()) {
             Ok((_, warnings)) => assert_eq!(warnings, Vec::<String>::new()),

@@ -13,6 +13,7 @@ mod sizes;
 
 pub(crate) use sizes::mpm;
 
+use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::proxy::Proxy;
 use crate::proxy::scheme::Scheme;
 use crate::request::{Env, Me};
 use crate::sys::clock::{self, Now};
+use crate::sys::privileges;
 use crate::sys::process::{self, Exit, Launch, Pid};
 
 /// The name and version that tine gives itself.
@@ -138,6 +140,7 @@ struct Server {
     sinks: Sinks,
     /// The environment that messages of the parent belong to.
     env: Option<&'static Env>,
+    mpm: Option<Mpm>,
     now: Now,
 }
 
@@ -148,6 +151,7 @@ impl Server {
             board: None,
             sinks: Sinks::new(),
             env: None,
+            mpm: None,
             now: clock::now(),
         }
     }
@@ -224,7 +228,11 @@ impl Server {
     }
 
     fn say(&self, level: Level, message: &str) {
-        let line = Line::new(module(message), level, Tag::None, &message);
+        self.say_as(Module::Core, level, message);
+    }
+
+    fn say_as(&self, module: Module, level: Level, message: &str) {
+        let line = Line::new(module, level, Tag::None, &message);
         match self.env.and_then(|env| env.main().error_log) {
             Some(log) => log.write(&self.stamp(), &line),
             None => crate::log::startup(&line),
@@ -271,9 +279,16 @@ impl mpm::Service for Server {
                 .map_err(|errors| compile::rendered(&config, errors))?;
         let env: &'static Env = Box::leak(Box::new(env));
         self.env = Some(env);
+        self.mpm = Some(settled.mpm);
         warnings
             .iter()
             .for_each(|warning| self.say(Level::Warn, warning));
+        if identity.is_none() && privileges::are_root() {
+            self.say(
+                Level::Warn,
+                "TN0406: no User is set, so children run as root; add `User` and `Group` lines that name an account of their own",
+            );
+        }
         compile::notes(env)
             .iter()
             .for_each(|note| self.say(Level::Warn, &format!("TN0406: {}", note.brief())));
@@ -318,16 +333,14 @@ impl mpm::Service for Server {
     }
 
     fn log(&self, level: mpm::Level, message: &str) {
-        self.say(
-            match level {
-                mpm::Level::Error => Level::Error,
-                mpm::Level::Warn => Level::Warn,
-                mpm::Level::Notice => Level::Notice,
-                mpm::Level::Info => Level::Info,
-                mpm::Level::Debug => Level::Debug,
-            },
-            message,
-        );
+        let level = match level {
+            mpm::Level::Error => Level::Error,
+            mpm::Level::Warn => Level::Warn,
+            mpm::Level::Notice => Level::Notice,
+            mpm::Level::Info => Level::Info,
+            mpm::Level::Debug => Level::Debug,
+        };
+        self.say_as(self.mpm.map_or(Module::Core, mpm_module), level, message);
     }
 
     fn tick(&mut self, generation: &Generation, now: Now) -> Option<String> {
@@ -363,7 +376,7 @@ impl mpm::Service for Server {
 }
 
 /// A child's life: its loops, each on a thread of its own except the first.
-fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
+fn serve(env: &'static Env, birth: Birth) -> io::Result<()> {
     let Birth {
         index,
         pid,
@@ -417,10 +430,10 @@ fn serve(env: &'static Env, birth: Birth) -> std::io::Result<()> {
         .set_state(scoreboard::ProcessState::Ready);
     let mut result = event_loop::run(first);
     for thread in threads {
-        let joined = thread
+        let ended = thread
             .join()
-            .unwrap_or_else(|_| Err(std::io::Error::other("a loop panicked")));
-        result = result.and(joined);
+            .unwrap_or_else(|_| Err(io::Error::other("a loop panicked")));
+        result = result.and(ended);
     }
     result
 }
@@ -429,9 +442,13 @@ fn connections(shape: &Shape) -> usize {
     usize::try_from(shape.connections).unwrap_or(usize::MAX)
 }
 
-/// The module that a parent's message belongs to: httpd prints everything of the MPM under `mpm_NAME`, the rest as core.
-fn module(_message: &str) -> Module {
-    Module::Core
+/// The module under whose name the parent's own messages are printed.
+const fn mpm_module(mpm: Mpm) -> Module {
+    match mpm {
+        Mpm::Prefork => Module::MpmPrefork,
+        Mpm::Worker => Module::MpmWorker,
+        Mpm::Event => Module::MpmEvent,
+    }
 }
 
 /// When this program was built; the build does not record it, so that builds can be repeated byte for byte.

@@ -8,8 +8,8 @@
 //! Know first: [`core::Core`] is three slabs side by side (clients, backends, exchanges) and never waits. `event_loop`
 //! feeds it events of real sockets, the simulation scripted ones.
 //!
-//! A request's way through this room: [`event_loop`] → [`core`] → [`work`] (the phases, step by step) → [`dial`] →
-//! [`pump`] → [`close`] → [`books`]. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
+//! A request's way through this room: [`event_loop`] → [`core`] → [`work`] (the phases, step by step) → [`dial`]
+//! (and `idle`, where connections wait) → [`pump`] → `relay` → `close` → [`books`]; `fail` where something goes wrong. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
 //! [`pool`], [`tally`], [`gear`].
 
 mod asks;
@@ -23,6 +23,7 @@ pub mod event_loop;
 pub mod exchange;
 mod fail;
 pub mod gear;
+mod idle;
 pub mod pool;
 pub mod pump;
 mod relay;

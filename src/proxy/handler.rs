@@ -16,14 +16,15 @@ pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 
-use super::map::Question;
+use super::map::{Question, Written};
 use super::outgoing::via_member;
 use super::retry::{Again, trouble};
 use super::reverse::Mirror;
 use super::{Cluster, Place, Proxy};
 use crate::balancer::Member;
 use crate::config::model::Via;
-use crate::http::{FieldId, ResponseHead};
+use crate::http::uri::{self, EncodedSlashes};
+use crate::http::{ContentSize, FieldId, ResponseHead, Status};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
 use crate::request::verdict::Milestone;
 use crate::request::{Answer, Ask, Claim, Failure, Handler, Outcome, Plan, Verdict};
@@ -44,10 +45,22 @@ impl Handler for Proxy {
             locations: &ask.dir().locations,
             path: &ask.route.path,
             target: &ask.head.target,
+            is_decodable: ask.route.refusal.is_none(),
         };
-        let Some(found) = self.map.find(&question, &mut claim.url) else {
+        let mut seen = Vec::new();
+        let mut written = Written {
+            url: &mut claim.url,
+            path: &mut seen,
+        };
+        let Some(found) = self.map.find(&question, &mut written) else {
             return false;
         };
+        // An escape that cannot be decoded is no path that a section could guard.
+        if !seen.is_empty()
+            && uri::normalize(&seen, EncodedSlashes::Keep, true, &mut claim.path).is_err()
+        {
+            claim.path = seen;
+        }
         claim.rule = found.rule;
         if found.is_nocanon_unsafe {
             let path = Raw(&ask.route.path);
@@ -103,6 +116,10 @@ impl Handler for Proxy {
             origin: &|| origin(ask),
         }
         .rewrite(&mut head.fields);
+        if head.status == Status::NOT_MODIFIED {
+            // httpd leaves out the length that a 304 only speaks of: there are clients that wait for it.
+            head.content = ContentSize::None;
+        }
         let via = ask.site().server.proxy.via.or(Via::Off);
         if matches!(via, Via::On | Via::Full) {
             let value = via_member(via, ask.head.version, via_name(ask), &ask.env.product);

@@ -7,7 +7,9 @@
 //! behind it stands a path made from the request, which always begins with `/`. httpd joins strings and parses the result, so that
 //! `ProxyPass / http://host` sends `/x` to `hostx` (CVE-2011-3368 and its kin). DIVERGE: here the slash that the rule matched is kept.
 //!
-//! mod_proxy's `ap_proxy_trans_match`, reference §3.2 to §3.5.
+//! Rules for encoded paths (`mapping=`) are asked before all others, wherever they stand: httpd asks them before it decodes the path.
+//!
+//! mod_proxy's `ap_proxy_trans_match`, reference §3.1 to §3.5.
 
 mod encoded;
 #[cfg(test)]
@@ -34,6 +36,8 @@ struct SiteRules {
     passes: Range<u32>,
     /// That of each Location, by its place among them.
     locations: Vec<Option<u32>>,
+    /// One of them is for encoded paths.
+    has_encoded: bool,
 }
 
 /// One ProxyPass.
@@ -104,6 +108,17 @@ pub(crate) struct Question<'a> {
     pub(crate) path: &'a [u8],
     /// The target as sent.
     pub(crate) target: &'a Target,
+    /// The path could be decoded. If not, only rules for encoded paths may match.
+    pub(crate) is_decodable: bool,
+}
+
+/// What a rule that matched writes.
+#[derive(Debug)]
+pub(crate) struct Written<'a> {
+    /// The target URL.
+    pub(crate) url: &'a mut Vec<u8>,
+    /// The path that sections are to be compared with instead of the request's, still encoded; left empty by most rules.
+    pub(crate) path: &'a mut Vec<u8>,
 }
 
 impl Map {
@@ -123,7 +138,12 @@ impl Map {
         let locations = locations
             .map(|pass| pass.and_then(|pass| self.add_rule(pass, &mut way, complaints)))
             .collect();
-        self.sites.push(SiteRules { passes, locations });
+        let has_encoded = (from..self.rules_len()).any(|rule| self.is_encoded(rule));
+        self.sites.push(SiteRules {
+            passes,
+            locations,
+            has_encoded,
+        });
     }
 
     fn add_rule<'c>(
@@ -148,8 +168,13 @@ impl Map {
         u32::try_from(self.rules.len()).expect("a configuration has far fewer than 2^30 rules")
     }
 
+    fn is_encoded(&self, rule: u32) -> bool {
+        let rule = self.rules.get(rule as usize);
+        rule.is_some_and(|rule| rule.mapping.is_some())
+    }
+
     /// Finds the rule for a path and writes the target URL: the Location's first, then the server's in order.
-    pub(crate) fn find(&self, question: &Question<'_>, url: &mut Vec<u8>) -> Option<Match> {
+    pub(crate) fn find(&self, question: &Question<'_>, out: &mut Written<'_>) -> Option<Match> {
         // `*` and CONNECT targets are not mapped.
         if question.path.first() != Some(&b'/') {
             return None;
@@ -161,14 +186,29 @@ impl Map {
             .iter()
             .rev()
             .find_map(|&location| site.locations.get(usize::from(location)).copied().flatten());
-        match own.map(|rule| self.try_rule(rule, question, url)) {
-            Some(Tried::Found(found)) => return Some(found),
-            // A Location's `!` keeps the request here, whatever the server's rules say.
-            Some(Tried::Excluded) => return None,
-            Some(Tried::NoMatch) | None => {}
+        let rules = || own.into_iter().chain(site.passes.clone());
+        if site.has_encoded {
+            let encoded = rules().filter(|&rule| self.is_encoded(rule));
+            if let found @ Some(_) = self.first(encoded, question, out) {
+                return found;
+            }
         }
-        for rule in site.passes.clone() {
-            match self.try_rule(rule, question, url) {
+        if !question.is_decodable {
+            return None;
+        }
+        let others = rules().filter(|&rule| !(site.has_encoded && self.is_encoded(rule)));
+        self.first(others, question, out)
+    }
+
+    /// The first rule that matches; none if that is an exclusion, which keeps the request here whatever other rules say.
+    fn first(
+        &self,
+        rules: impl Iterator<Item = u32>,
+        question: &Question<'_>,
+        out: &mut Written<'_>,
+    ) -> Option<Match> {
+        for rule in rules {
+            match self.try_rule(rule, question, out) {
                 Tried::Found(found) => return Some(found),
                 Tried::Excluded => return None,
                 Tried::NoMatch => {}
@@ -177,12 +217,12 @@ impl Map {
         None
     }
 
-    fn try_rule(&self, index: u32, question: &Question<'_>, url: &mut Vec<u8>) -> Tried {
+    fn try_rule(&self, index: u32, question: &Question<'_>, out: &mut Written<'_>) -> Tried {
         let Some(rule) = self.rules.get(index as usize) else {
             return Tried::NoMatch;
         };
-        url.clear();
-        let tried = rule.apply(question, url);
+        out.url.clear();
+        let tried = rule.apply(question, out);
         match tried {
             Some(_) if rule.to.is_none() => Tried::Excluded,
             Some((form, is_nocanon_unsafe)) => Tried::Found(Match {
@@ -252,14 +292,15 @@ impl Rule {
     }
 
     /// Writes the URL if the rule matches. The flag tells that `nocanon` could not be obeyed.
-    fn apply(&self, question: &Question<'_>, url: &mut Vec<u8>) -> Option<(PathForm, bool)> {
+    fn apply(&self, question: &Question<'_>, out: &mut Written<'_>) -> Option<(PathForm, bool)> {
+        let url = &mut *out.url;
         let encoded;
         let path = match self.mapping {
             None => question.path,
             Some(mapping) => {
                 encoded = encoded::normalize(question.target.path())?;
                 if mapping == Mapping::Servlet {
-                    return self.apply_servlet(&encoded, url);
+                    return self.apply_servlet(&encoded, out);
                 }
                 &encoded
             }
@@ -287,16 +328,21 @@ impl Rule {
         Some((form, false))
     }
 
-    /// `mapping=servlet`: parameters of path segments take no part in the comparison and are forwarded.
-    fn apply_servlet(&self, raw: &[u8], url: &mut Vec<u8>) -> Option<(PathForm, bool)> {
+    /// `mapping=servlet`: parameters of path segments take no part in the comparison and are forwarded. Sections are compared without
+    /// them as well, or `/secret;x` would get past what guards `/secret`.
+    fn apply_servlet(&self, raw: &[u8], out: &mut Written<'_>) -> Option<(PathForm, bool)> {
         let servlet = encoded::Servlet::read(raw)?;
         let found = self.matches(&servlet.path)?;
         match found {
             Found::Prefix(length) => {
                 let rest = raw.get(servlet.origin(length)..).unwrap_or_default();
-                self.write_joined(rest, url);
+                self.write_joined(rest, out.url);
             }
-            Found::Regex(_) => self.write(&servlet.path, &found, url),
+            Found::Regex(_) => self.write(&servlet.path, &found, out.url),
+        }
+        if servlet.path != raw {
+            out.path.clear();
+            out.path.extend_from_slice(&servlet.path);
         }
         Some((PathForm::Encoded, false))
     }

@@ -16,7 +16,16 @@
 //! finish   handler.rs    the lease is settled, failonstatus looks at the status
 //! ```
 //!
-//! httpd: mod_proxy, mod_proxy_http, and the request side of mod_proxy_balancer; the traces are 2.2's (`traces.rs`).
+//! httpd: mod_proxy, mod_proxy_http, and the request side of mod_proxy_balancer; the traces are 2.2's (`traces.rs`). What a client or a
+//! backend can tell from httpd 2.4, on purpose and beside what `DIVERGE` says in the files:
+//!
+//! - A client's connection survives a 400, 500 or 503 that a backend gave. httpd closes it, because it treats them like its own.
+//! - Field lines of the same name stay separate lines. httpd joins them by commas, cookies as well.
+//! - `Range` is the backend's business. httpd cuts the range out of a whole response itself.
+//! - Trailers of a response are passed on, and so is `Proxy-Authenticate` of a 407.
+//! - Lengths that contradict each other, lists of transfer codings, field names with other than token characters and answers that are not
+//!   HTTP/1 are a 502. httpd relays some of them as it understands them.
+//! - A page in place of a backend's answer (ProxyErrorOverride) has the usual reason phrase, not the backend's.
 
 mod canonical;
 mod compile;

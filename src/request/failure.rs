@@ -182,7 +182,7 @@ impl Failure {
             (Side::Backend, FailureKind::Resolve) => {
                 Answer::proxy_error(ask, status, "DNS lookup failure for the backend")
             }
-            (Side::Backend, _) if status == Status::BAD_GATEWAY => {
+            (Side::Backend, FailureKind::Closed | FailureKind::ReadTimeout) => {
                 Answer::proxy_error(ask, status, "Error reading from remote server")
             }
             _ => Answer::error(ask, status),

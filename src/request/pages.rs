@@ -92,7 +92,7 @@ fn explain(out: &mut Vec<u8>, page: &Page<'_>) {
         502 => put(
             out,
             format_args!(
-                "<p>The proxy server received an invalid\nresponse from an upstream server.<br />\n{notes}</p>\n"
+                "<p>The proxy server received an invalid\r\nresponse from an upstream server.<br />\r\n{notes}</p>\n"
             ),
         ),
         code => match fixed(code) {

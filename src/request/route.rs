@@ -26,7 +26,8 @@ use crate::http::fields::FieldId;
 use crate::http::head::ContentSize;
 use crate::http::host::Authority;
 use crate::http::target::Form;
-use crate::http::{Method, RequestHead, Status, uri};
+use crate::http::uri::{self, PathError};
+use crate::http::{Method, RequestHead, Status, Version};
 use crate::log::{Level, Module, Raw, Tag};
 
 /// Where one request belongs. Recycled with its exchange.
@@ -40,6 +41,8 @@ pub struct Route {
     pub host_port: Option<u16>,
     /// The decoded, normalised path; the raw target of a forward-proxy request; `*`.
     pub path: Vec<u8>,
+    /// Why the path cannot be decoded; only a rule for encoded paths may claim the request then.
+    pub refusal: Option<PathError>,
     /// The request is for somebody else, and `ProxyRequests` is on.
     pub is_forward: bool,
     /// Who decides.
@@ -60,12 +63,14 @@ pub static NOWHERE: Route = Route {
     host: Vec::new(),
     host_port: None,
     path: Vec::new(),
+    refusal: None,
     is_forward: false,
     handler: None,
     is_claimed: false,
     claim: Claim {
         rule: 0,
         url: Vec::new(),
+        path: Vec::new(),
     },
     kept: None,
     single: None,
@@ -79,12 +84,22 @@ impl Route {
         self.single.as_deref().or(self.kept)
     }
 
+    /// The path as sections are compared with it.
+    fn sections_path(&self) -> &[u8] {
+        if self.collapsed.is_empty() {
+            &self.path
+        } else {
+            &self.collapsed
+        }
+    }
+
     /// Empties the route, keeping allocations.
     pub fn clear(&mut self) {
         self.site = None;
         self.host.clear();
         self.host_port = None;
         self.path.clear();
+        self.refusal = None;
         self.is_forward = false;
         self.handler = None;
         self.is_claimed = false;
@@ -138,6 +153,9 @@ pub fn locate(
         return Err(Answer::empty(Status::OK));
     }
     merge_sections(&ask, cache, route);
+    if let (Some(error), false) = (route.refusal, route.is_claimed) {
+        return Err(refused(&ask_at(&ask, route), error));
+    }
     if !route.is_claimed && head.method == Method::Trace {
         return Err(trace(&ask_at(&ask, route)));
     }
@@ -157,14 +175,16 @@ pub fn locate(
 fn merge_sections(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) {
     let site = ask_at(ask, route).site();
     let handlers = &ask.env.handlers;
-    let path = if route.collapsed.is_empty() {
-        &route.path
-    } else {
-        &route.collapsed
-    };
-    let merged = cache.locate(site, path, &route.path, handlers);
+    let merged = cache.locate(site, route.sections_path(), &route.path, handlers);
     route.keep(merged);
     claim(ask, route);
+    if !route.claim.path.is_empty() {
+        // The rule saw another path than the client wrote, and so must the sections that guard it.
+        std::mem::swap(&mut route.path, &mut route.claim.path);
+        collapse(&route.path, &mut route.collapsed);
+        let merged = cache.locate(site, route.sections_path(), &route.path, handlers);
+        route.keep(merged);
+    }
     if route.is_claimed && !route.claim.url.is_empty() {
         let base = route.dir().unwrap_or(&site.base);
         if let Some(merged) = cache.locate_proxied(site, base, &route.claim.url, handlers) {
@@ -191,10 +211,13 @@ fn choose_site(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
         Form::Absolute | Form::Authority => Some(target.authority()),
         Form::Origin | Form::Asterisk => ask.head.fields.get(FieldId::Host),
     };
-    let Some(named) = named.filter(|named| !named.is_empty()) else {
+    // Only HTTP/1.0 knows requests without a host.
+    let Some(named) = named.filter(|host| !host.is_empty() || ask.head.version == Version::Http11)
+    else {
         return Ok(());
     };
-    let Some(authority) = Authority::parse(named) else {
+    let authority = Authority::parse(named).filter(|authority| !authority.host.is_empty());
+    let Some(authority) = authority else {
         return Err(Answer::error(&ask_at(ask, route), Status::BAD_REQUEST));
     };
     let host = authority.host.strip_suffix(b".").unwrap_or(authority.host);
@@ -249,6 +272,10 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
             route.path.push(b'*');
             return Ok(false);
         }
+        // What names another protocol is for a proxy, and we are none.
+        Form::Absolute if !is_http(head.target.scheme()) => {
+            return Err(Answer::error(&ask_at(ask, route), Status::BAD_REQUEST));
+        }
         Form::Absolute | Form::Origin => {}
     }
     let slashes = match site.encoded_slashes {
@@ -256,25 +283,31 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
         EncodedSlashes::On => uri::EncodedSlashes::Decode,
         EncodedSlashes::NoDecode => uri::EncodedSlashes::Keep,
     };
-    if let Err(error) = uri::normalize(
-        head.target.path(),
-        slashes,
-        site.merge_slashes,
-        &mut route.path,
-    ) {
-        let at = ask_at(ask, route);
-        let (raw, reason) = (Raw(head.target.path()), error.reason);
-        if error.status == Status::NOT_FOUND {
-            let message = format_args!("{reason}: {raw}, returning 404");
-            at.log_tagged(Module::Core, Level::Info, Tag::Ah(26), message);
-        } else {
-            let message = format_args!("invalid URI path ({raw}): {reason}");
-            at.log_tagged(Module::Core, Level::Error, Tag::Ah(10244), message);
+    let raw = head.target.path();
+    let found = uri::normalize(raw, slashes, site.merge_slashes, &mut route.path);
+    if let Err(error) = found {
+        // A rule for encoded paths may still want it; for the sections it stays encoded.
+        route.refusal = Some(error);
+        let kept = uri::EncodedSlashes::Keep;
+        if uri::normalize(raw, kept, site.merge_slashes, &mut route.path).is_err() {
+            return Err(refused(&ask_at(ask, route), error));
         }
-        return Err(Answer::error(&at, error.status));
     }
     collapse(&route.path, &mut route.collapsed);
     Ok(true)
+}
+
+/// The answer to a path that cannot be used.
+fn refused(at: &Ask<'_>, error: PathError) -> Box<Answer> {
+    let (raw, reason) = (Raw(at.head.target.path()), error.reason);
+    if error.status == Status::NOT_FOUND {
+        let message = format_args!("{reason}: {raw}, returning 404");
+        at.log_tagged(Module::Core, Level::Info, Tag::Ah(26), message);
+    } else {
+        let message = format_args!("invalid URI path ({raw}): {reason}");
+        at.log_tagged(Module::Core, Level::Error, Tag::Ah(10244), message);
+    }
+    Answer::error(at, error.status)
 }
 
 /// Whether a proxy's client means another server: CONNECT, or an absolute target that is not one of ours.
@@ -294,6 +327,10 @@ fn is_for_somebody_else(ask: &Ask<'_>, site: &Site, route: &Route) -> bool {
     }
 }
 
+fn is_http(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
+}
+
 fn has_no_path(head: &RequestHead) -> bool {
     let target = &head.target;
     target.raw().len() == target.scheme().len() + "://".len() + target.authority().len()
@@ -301,6 +338,7 @@ fn has_no_path(head: &RequestHead) -> bool {
 
 /// Fills `out` with the path with runs of slashes made one, if it has any; leaves it empty otherwise.
 fn collapse(path: &[u8], out: &mut Vec<u8>) {
+    out.clear();
     if memchr::memmem::find(path, b"//").is_none() {
         return;
     }
@@ -392,9 +430,14 @@ fn refuse_forwarding(at: &Ask<'_>, reason: &'static str) -> Box<Answer> {
 /// # Errors
 /// The field is no number.
 pub fn max_forwards(head: &RequestHead) -> Result<Option<u32>, NotANumber> {
-    let Some(value) = head.fields.get(FieldId::MaxForwards) else {
+    let mut values = head.fields.all(FieldId::MaxForwards);
+    let Some(value) = values.next() else {
         return Ok(None);
     };
+    // Two lines make a list, which is no number.
+    if values.next().is_some() {
+        return Err(NotANumber);
+    }
     let digits = value.trim_ascii();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(NotANumber);

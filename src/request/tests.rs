@@ -79,6 +79,8 @@ fn paths_are_decoded_before_anything_is_matched() {
         ("GET /a%2fb", "404"),
         ("GET /a%00b", "404"),
         ("GET http://h/app", "proxy-server http://b/app"),
+        ("GET HTTPS://h/app", "proxy-server http://b/app"),
+        ("GET ftp://h/app", "400"),
     ] {
         assert_eq!(outcome(env, text), expected, "{text}");
     }
@@ -319,6 +321,8 @@ fn hosts_that_are_none_are_refused() {
         (strict, "GET /app  Host: b", "400"),
         (strict, "GET /app", "proxy-server http://b/app"),
         (with(Server::default()), "GET /app  Host: a,b", "400"),
+        (with(Server::default()), "GET /app  Host: ", "400"),
+        (with(Server::default()), "GET /app  Host: :80", "400"),
         (with(Server::default()), "GET http://user@a/app", "400"),
     ] {
         assert_eq!(outcome(env, text), expected, "{text}");

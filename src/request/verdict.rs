@@ -90,6 +90,8 @@ pub struct Claim {
     pub rule: u32,
     /// The target URL that the rule maps the request to, as `<Proxy>` sections are compared with it.
     pub url: Vec<u8>,
+    /// The path that sections are compared with, decoded, when the rule saw another one than the client sent (`mapping=servlet`).
+    pub path: Vec<u8>,
 }
 
 impl Claim {
@@ -97,6 +99,7 @@ impl Claim {
     pub fn clear(&mut self) {
         self.rule = 0;
         self.url.clear();
+        self.path.clear();
     }
 }
 

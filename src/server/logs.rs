@@ -299,7 +299,8 @@ fn open_sink(
             coded(&error),
             path.display()
         ),
-        Target::Program(_) | Target::Syslog(..) | Target::Stderr | Target::Stdout => {
+        Target::Program(command) => format!("could not start the piped log `{command}`: {error}"),
+        Target::Syslog(..) | Target::Stderr | Target::Stdout => {
             format!("could not open log {target:?}: {error}")
         }
     })

@@ -281,13 +281,13 @@ impl World {
             });
     }
 
-    /// Compares all lines logged so far with `tests/golden/proxy/NAME`, or writes that file when `TINE_BLESS` is set.
+    /// Compares all lines logged so far with `tests/golden/proxy/NAME`, or writes that file when `BLESS` is set.
     #[track_caller]
     pub(super) fn assert_golden(&self, name: &str) {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/proxy");
         let path = directory.join(name);
         let text = std::fs::read_to_string(&self.log).unwrap();
-        if std::env::var_os("TINE_BLESS").is_some() {
+        if std::env::var_os("BLESS").is_some() {
             std::fs::create_dir_all(&directory).unwrap();
             std::fs::write(&path, &text).unwrap();
         }
@@ -295,7 +295,7 @@ impl World {
         let differs = text.lines().zip(expected.lines()).find(|(a, e)| a != e);
         assert!(
             text == expected,
-            "{} differs, first at {differs:?}; TINE_BLESS=1 writes it anew",
+            "{} differs, first at {differs:?}; BLESS=1 writes it anew",
             path.display()
         );
     }

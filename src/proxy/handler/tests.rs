@@ -252,10 +252,64 @@ fn a_scheme_that_nobody_speaks_loads_and_is_answered_with_500() {
 }
 
 #[test]
+fn encoded_slashes_are_for_rules_that_ask_for_them() {
+    let world = World::new("ProxyPass /e http://h/e mapping=encoded\nProxyPass / http://h/d/");
+    assert_eq!(
+        world.serve("GET /e/a%2Fb?q", &[]),
+        "-> http://h/e /e/a%2Fb?q"
+    );
+    assert_eq!(world.serve("GET /d/a%2Fb", &[]), "404");
+    assert_eq!(world.serve("GET /e/a%zz", &[]), "400");
+}
+
+#[test]
+fn what_guards_a_servlets_path_is_not_fooled_by_parameters() {
+    let world = World::new(
+        "ProxyPass /s http://h/s mapping=servlet\n<Location /s/secret>\nRequire all denied\n</Location>",
+    );
+    assert_eq!(
+        world.serve("GET /s/open;x=1", &[]),
+        "-> http://h/s /s/open;x=1"
+    );
+    for path in [
+        "/s/secret",
+        "/s/secret;x=1/y",
+        "/s;x/secret",
+        "/s/a/..;/secret",
+    ] {
+        assert_eq!(world.serve(&format!("GET {path}"), &[]), "403", "{path}");
+    }
+}
+
+#[test]
+fn limit_and_limitexcept_leave_the_other_methods_alone() {
+    let world = World::new(
+        "ProxyPass / http://h/
+         <Location /limit>\n<Limit POST PUT>\nRequire all denied\n</Limit>\n</Location>
+         <Location /except>\n<LimitExcept GET>\nRequire all denied\n</LimitExcept>\n</Location>
+         <Location /beside>\nRequire ip 10.0.0.1\n<Limit GET>\nRequire all granted\n</Limit>\n</Location>
+         <Location /before>\n<Limit POST>\nRequire all granted\n</Limit>\nRequire ip 10.0.0.1\n</Location>",
+    );
+    for (path, get, post, delete) in [
+        ("/limit", true, false, true),
+        ("/except", true, false, false),
+        ("/beside", true, false, false),
+        ("/before", false, true, false),
+    ] {
+        for (method, is_let_in) in [("GET", get), ("POST", post), ("DELETE", delete)] {
+            let went = world.serve(&format!("{method} {path}"), &[]);
+            assert_eq!(went.starts_with("->"), is_let_in, "{method} {path}: {went}");
+        }
+    }
+}
+
+#[test]
 fn max_forwards_ends_loops() {
     let world = World::new("ProxyPass /x http://h/");
     assert_eq!(world.serve("GET /x/y", &[("Max-Forwards", "0")]), "400");
     assert_eq!(world.serve("GET /x/y", &[("Max-Forwards", "x")]), "400");
+    let twice = [("Max-Forwards", "3"), ("Max-Forwards", "4")];
+    assert_eq!(world.serve("GET /x/y", &twice), "400");
     assert_eq!(
         world.serve("GET /x/y", &[("Max-Forwards", "1")]),
         "-> http://h/ //y"
@@ -272,6 +326,7 @@ fn responses_are_led_back_and_errors_overridden() {
         world.start(&mut asked);
         let mut head = ResponseHead {
             status: Status::from_u16(status).unwrap(),
+            content: ContentSize::Length(5),
             ..ResponseHead::default()
         };
         for (name, value) in fields {
@@ -293,6 +348,8 @@ fn responses_are_led_back_and_errors_overridden() {
         head.fields.get(FieldId::Via),
         Some(&b"1.1 tine.test:8080"[..])
     );
+    let (_, head) = rewritten("GET /app/x", 304, &[("ETag", "\"x\"")]);
+    assert_eq!(head.content, ContentSize::None);
     let (answer, _) = rewritten(
         "GET /app/own",
         401,

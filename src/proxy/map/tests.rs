@@ -59,8 +59,14 @@ fn ask(map: &Map, locations: &[u16], path: &[u8], raw: &str) -> Option<(String, 
         locations,
         path,
         target: &target,
+        is_decodable: true,
     };
-    let found = map.find(&question, &mut url)?;
+    let mut path = Vec::new();
+    let mut out = Written {
+        url: &mut url,
+        path: &mut path,
+    };
+    let found = map.find(&question, &mut out)?;
     let (_, form) = map.rule(found.rule).unwrap();
     Some((
         String::from_utf8(url).unwrap(),
@@ -312,6 +318,57 @@ fn mapping_servlet_ignores_path_parameters() {
         let found = ask(&map, &[], raw.as_bytes(), raw).map(|(url, _, _)| url);
         assert_eq!(found.as_deref(), expected, "{raw}");
     }
+}
+
+#[test]
+fn rules_for_encoded_paths_are_asked_first_and_alone_where_the_path_cannot_be_decoded() {
+    let encoded = |path, target| ProxyPass {
+        mapping: Some(Mapping::Encoded),
+        ..prefix(path, target)
+    };
+    let map = map(
+        &[
+            prefix("/", "http://h/root/"),
+            prefix("/e/not", "!"),
+            encoded("/e", "http://h/e"),
+        ],
+        &[
+            Some(encoded("/l", "http://h/l")),
+            Some(prefix("/l", "http://h/decoded")),
+        ],
+    );
+    let url = |locations: &[u16], path: &str| {
+        ask(&map, locations, path.as_bytes(), path).map(|found| found.0)
+    };
+    for (locations, path, expected) in [
+        (&[][..], "/e/not", "http://h/e/not"),
+        (&[], "/other", "http://h/root/other"),
+        (&[0], "/l/x", "http://h/l/x"),
+        (&[0], "/e/x", "http://h/e/x"),
+        (&[1], "/l/x", "http://h/decoded/x"),
+    ] {
+        assert_eq!(url(locations, path).as_deref(), Some(expected), "{path}");
+    }
+    let undecodable = |path: &str| {
+        let mut target = Target::default();
+        target.assign(path.as_bytes(), false).unwrap();
+        let (mut url, mut seen) = (Vec::new(), Vec::new());
+        let question = Question {
+            site: 0,
+            locations: &[],
+            path: path.as_bytes(),
+            target: &target,
+            is_decodable: false,
+        };
+        let mut out = Written {
+            url: &mut url,
+            path: &mut seen,
+        };
+        map.find(&question, &mut out)?;
+        String::from_utf8(url).ok()
+    };
+    assert_eq!(undecodable("/e/a%2Fb").as_deref(), Some("http://h/e/a%2Fb"));
+    assert_eq!(undecodable("/other%2F"), None);
 }
 
 #[test]
