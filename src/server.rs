@@ -31,6 +31,7 @@ use crate::proxy::Proxy;
 use crate::proxy::scheme::Scheme;
 use crate::request::{Env, Me};
 use crate::sys::clock::{self, Now};
+use crate::sys::privileges;
 use crate::sys::process::{self, Exit, Launch, Pid};
 
 /// The name and version that tine gives itself.
@@ -282,6 +283,12 @@ impl mpm::Service for Server {
         warnings
             .iter()
             .for_each(|warning| self.say(Level::Warn, warning));
+        if identity.is_none() && privileges::are_root() {
+            self.say(
+                Level::Warn,
+                "TN0406: no User is set, so children run as root; add `User` and `Group` lines that name an account of their own",
+            );
+        }
         compile::notes(env)
             .iter()
             .for_each(|note| self.say(Level::Warn, &note.brief()));

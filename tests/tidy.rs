@@ -728,7 +728,8 @@ fn heads(list: &str) -> Vec<String> {
             _ if depth == 1 && is_head && (c.is_alphanumeric() || c == '_') => word.push(c),
             _ => {}
         }
-        let has_ended = !(c.is_alphanumeric() || c == '_') && !word.is_empty();
+        let ends_word = !c.is_alphanumeric() && c != '_';
+        let has_ended = ends_word && !word.is_empty();
         if has_ended {
             heads.push(std::mem::take(&mut word));
             is_head = c == ',';
@@ -872,9 +873,10 @@ fn files(places: &[&str], endings: &[&str]) -> Vec<String> {
             .extension()
             .map(|ending| ending.to_string_lossy().into_owned());
         endings.is_empty()
-            || ending.map_or(name.starts_with("scripts/"), |ending| {
-                endings.contains(&ending.as_str())
-            })
+            || ending.map_or_else(
+                || name.starts_with("scripts/"),
+                |ending| endings.contains(&ending.as_str()),
+            )
     };
     let mut names: Vec<String> = names.filter(wanted).collect();
     names.sort();

@@ -1,7 +1,7 @@
 //! A backend: a small HTTP/1.1 origin server.
 //!
 //! Responsible for: accepting, one thread per connection, reading requests whole and answering them. Not responsible for: what the answers
-//! say, see [`page`](super::page), or for being fast.
+//! say, see `page`, or for being fast.
 //!
 //! Know first: bytes and messages are `codec`'s business here as everywhere; this file only waits and moves them. It waits in plain blocking
 //! calls, which the engine must not: this is the other end of the wire.

@@ -1,7 +1,7 @@
 //! The state of one loop, and its turn: everything of the engine that needs no socket of its own to be tested.
 //!
 //! [`Core`] is told what happened ([`Core::accept`], [`Core::client_event`], [`Core::upstream_event`],
-//! [`Core::resolved`], [`Core::tick`]) and does everything that can be done without waiting. How sockets are made
+//! [`Core::resolved`], [`Core::end_turn`]) and does everything that can be done without waiting. How sockets are made
 //! and watched is behind [`Wires`]: `event_loop` has the real ones, the simulation scripted ones.
 
 use std::collections::VecDeque;
@@ -82,6 +82,8 @@ pub struct Core {
     connections_max: usize,
     /// Connections accepted so far, for MaxConnectionsPerChild.
     accepted: u64,
+    /// An assumption of ours was broken: the child had better be replaced.
+    pub(super) has_panicked: bool,
 }
 
 /// What a loop is born with.
@@ -130,6 +132,7 @@ impl Core {
             starved: VecDeque::new(),
             connections_max,
             accepted: 0,
+            has_panicked: false,
         }
     }
 
@@ -186,13 +189,22 @@ impl Core {
     /// Whether another client fits.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        !self.gear.is_draining && self.clients.len() < self.connections_max && !self.tally.is_full()
+        !self.gear.is_draining
+            && !self.has_panicked
+            && self.clients.len() < self.connections_max
+            && !self.tally.is_full()
     }
 
     /// Connections accepted so far.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.accepted
+    }
+
+    /// Whether something went wrong that a new child would not have to live with.
+    #[must_use]
+    pub const fn has_panicked(&self) -> bool {
+        self.has_panicked
     }
 
     /// No new connections from now on, and none is kept alive longer than its client asks: what is in flight ends.

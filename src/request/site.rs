@@ -107,7 +107,7 @@ impl Site {
         server: &Server,
         main_name: &str,
         handlers: &[&'static dyn Handler],
-    ) -> Result<Self, Diagnostic> {
+    ) -> Result<Self, Vec<Diagnostic>> {
         let name = own_name(server, main_name);
         let read = &server.request_read_timeout;
         let options = &server.http_protocol_options;
@@ -232,26 +232,34 @@ fn product(tokens: ServerTokens) -> String {
     }
 }
 
-fn sections(server: &Server) -> Result<(Vec<Section>, Vec<Section>), Diagnostic> {
+fn sections(server: &Server) -> Result<(Vec<Section>, Vec<Section>), Vec<Diagnostic>> {
     // A position must fit 16 bits, with one value left to mark the end.
     if server.locations.len().max(server.proxy_sections.len()) >= usize::from(u16::MAX) {
-        return Err(Diagnostic::error(format!(
+        return Err(vec![Diagnostic::error(format!(
             "{} has more sections than can be told apart",
             server.label()
-        )));
+        ))]);
     }
-    let locations = server.locations.iter().map(|location| {
-        Section::location(&location.pattern)
-            .map_err(|error| unusable(&error, &location.pattern, &location.place))
-    });
-    let proxies = server.proxy_sections.iter().map(|section| {
-        Section::proxy(&section.pattern)
-            .map_err(|error| unusable(&error, &section.pattern, &section.place))
-    });
-    Ok((
-        locations.collect::<Result<_, _>>()?,
-        proxies.collect::<Result<_, _>>()?,
-    ))
+    let mut errors = Vec::new();
+    let mut locations = Vec::with_capacity(server.locations.len());
+    for location in &server.locations {
+        match Section::location(&location.pattern) {
+            Ok(section) => locations.push(section),
+            Err(error) => errors.push(unusable(&error, &location.pattern, &location.place)),
+        }
+    }
+    let mut proxies = Vec::with_capacity(server.proxy_sections.len());
+    for section in &server.proxy_sections {
+        match Section::proxy(&section.pattern) {
+            Ok(compiled) => proxies.push(compiled),
+            Err(error) => errors.push(unusable(&error, &section.pattern, &section.place)),
+        }
+    }
+    if errors.is_empty() {
+        Ok((locations, proxies))
+    } else {
+        Err(errors)
+    }
 }
 
 fn unusable(error: &impl Display, pattern: &Pattern, place: &Place) -> Diagnostic {
@@ -331,7 +339,7 @@ mod tests {
     use super::*;
     use crate::config::model::{DirConfig, Pattern};
 
-    fn compiled(server: &Server) -> Result<Site, Diagnostic> {
+    fn compiled(server: &Server) -> Result<Site, Vec<Diagnostic>> {
         Site::compile(0, server, "main.example", &[&PAGE])
     }
 
@@ -379,7 +387,10 @@ mod tests {
             locations: vec![section],
             ..Server::default()
         };
-        let error = compiled(&server).map(|site| site.index).unwrap_err();
+        let errors = compiled(&server).map(|site| site.index).unwrap_err();
+        let [error] = errors.as_slice() else {
+            panic!("{errors:?}")
+        };
         assert_eq!(error.place, Some(Place::new("test.conf", 1)));
         assert!(error.message.starts_with("`(`: "), "{error}");
     }

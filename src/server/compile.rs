@@ -40,11 +40,17 @@ pub(super) fn environment(
     let mut handlers: Vec<&'static dyn Handler> = vec![proxy];
     handlers.extend(ADMIN);
     let main_name = host_name();
-    let mut sites = (0..)
-        .zip(config.servers())
-        .map(|(index, server)| Site::compile(index, server, &main_name, &handlers))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| vec![error])?;
+    let mut sites = Vec::new();
+    let mut errors = Vec::new();
+    for (index, server) in (0..).zip(config.servers()) {
+        match Site::compile(index, server, &main_name, &handlers) {
+            Ok(site) => sites.push(site),
+            Err(others) => errors.extend(others),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
     if let Some(logs) = logs {
         logs::attach(&mut sites, logs);
     }

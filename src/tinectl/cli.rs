@@ -57,7 +57,7 @@ pub(crate) struct ScoreboardArgs {
     #[arg(short = 'd', value_name = "DIRECTORY", requires = "config")]
     pub(crate) server_root: Option<PathBuf>,
 
-    /// Define a name for <IfDefine> in the configuration, as for tine
+    /// Define a name for `<IfDefine>` in the configuration, as for tine
     #[arg(short = 'D', value_name = "NAME[=VALUE]", requires = "config")]
     pub(crate) defines: Vec<String>,
 

@@ -299,7 +299,7 @@ fn a_refused_connection_is_tried_elsewhere_and_the_member_rests() {
     response.expect(200);
     assert_eq!(field.0[0].last().content, b"body");
     // Tried once, then in error for 60 s.
-    assert_eq!(tine.log_count("attempt to connect to"), 1);
+    assert_eq!(tine.log_count("refused the connection"), 1);
 }
 
 #[test]

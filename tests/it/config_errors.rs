@@ -17,7 +17,7 @@ fn with_listen(lines: &str) -> String {
 /// httpd cannot do without its modules; a file loads them so that line numbers stay.
 fn checked(text: &str) -> (Conf, Output) {
     let conf = Conf::new(text).file("conf/other.conf", "ServerAdmin a@b\n");
-    let modules = httpd::modules(crate::harness::Shape::Prefork);
+    let modules = httpd::Program::under_test().modules(crate::harness::Shape::Prefork);
     let conf = conf.file("conf/modules.conf", &modules);
     let load = format!(
         "Include {}",

@@ -17,7 +17,7 @@ impl Demo {
     fn start() -> Self {
         let place = tempfile::tempdir().expect("a directory");
         let said = fs::File::create(place.path().join("said")).expect("our own directory");
-        let process = Command::new(httpd::program())
+        let process = Command::new(httpd::Program::Tine.path())
             .arg("--demo")
             .process_group(0)
             .stdin(Stdio::null())

@@ -148,7 +148,7 @@ impl Client {
     }
 
     /// Says that nothing more will be sent.
-    pub(crate) fn half_close(&mut self) {
+    pub(crate) fn half_close(&self) {
         self.stream.shutdown(Shutdown::Write).expect("it is open");
     }
 

@@ -6,29 +6,46 @@
 use super::Shape;
 use std::path::Path;
 
-/// The server under test: tine as it was just built, or the program that `TINE_IT_SERVER` names.
-pub(crate) fn program() -> String {
-    std::env::var("TINE_IT_SERVER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_tine").to_owned())
+/// A program that reads httpd's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// tine as it was just built.
+    Tine,
+    /// httpd, at this path.
+    Httpd(String),
+}
+
+impl Program {
+    /// The one the tests are about: tine, or what `TINE_IT_SERVER` names.
+    pub(crate) fn under_test() -> Self {
+        std::env::var("TINE_IT_SERVER").map_or(Self::Tine, Self::Httpd)
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            Self::Tine => env!("CARGO_BIN_EXE_tine"),
+            Self::Httpd(path) => path,
+        }
+    }
+
+    /// The `LoadModule` lines it needs for this shape.
+    pub(crate) fn modules(&self, shape: Shape) -> String {
+        let mpm = format!("mpm_{}", shape.name());
+        let more: &[&str] = match self {
+            Self::Tine => &[],
+            Self::Httpd(_) => &NEEDED,
+        };
+        let names = std::iter::once(mpm.as_str()).chain(more.iter().copied());
+        names
+            .map(|name| format!("LoadModule {name}_module {}\n", file(name)))
+            .collect()
+    }
 }
 
 /// Whether the server under test is not tine.
 pub(crate) fn is_peer() -> bool {
-    std::env::var_os("TINE_IT_SERVER").is_some()
-}
-
-/// The `LoadModule` lines for this shape.
-pub(crate) fn modules(shape: Shape) -> String {
-    let mpm = shape.name();
-    let mut lines = format!(
-        "LoadModule mpm_{mpm}_module {}\n",
-        file(&format!("mpm_{mpm}"))
-    );
-    if is_peer() {
-        for name in NEEDED {
-            lines.push_str(&format!("LoadModule {name}_module {}\n", file(name)));
-        }
-    }
-    lines
+    Program::under_test() != Program::Tine
 }
 
 fn file(name: &str) -> String {

@@ -3,7 +3,8 @@
 //! Responsible for: its configuration file around what a test gives, starting it in the foreground, finding it ready, its logs, its
 //! processes, and ending all of them with the test.
 
-use super::{Client, PATIENCE, Response, free_port, holds_within, httpd, until};
+use super::httpd::Program;
+use super::{Client, PATIENCE, Response, free_port, holds_within, until};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, Uid};
 use std::fs;
@@ -51,6 +52,7 @@ impl Shape {
 /// What a server is started from.
 #[derive(Debug)]
 pub(crate) struct Setup {
+    program: Program,
     shape: Shape,
     sizes: Option<String>,
     level: &'static str,
@@ -71,6 +73,7 @@ impl Setup {
     /// The shape a test runs in unless it is about shapes.
     pub(crate) fn new() -> Self {
         Self {
+            program: Program::under_test(),
             shape: Shape::Prefork,
             sizes: None,
             level: "info",
@@ -81,6 +84,12 @@ impl Setup {
     /// As one process, for debugging.
     pub(crate) fn single_process(mut self) -> Self {
         self.is_single = true;
+        self
+    }
+
+    /// By another program.
+    pub(crate) fn program(mut self, program: Program) -> Self {
+        self.program = program;
         self
     }
 
@@ -110,7 +119,7 @@ impl Setup {
         for _ in 0..5 {
             let port = free_port();
             write_conf(root.path(), &setup.prelude(root.path(), port), conf);
-            match Tine::launch(root.path(), port, setup.is_single) {
+            match Tine::launch(root.path(), port, &setup) {
                 Ok(process) => {
                     return Tine {
                         root,
@@ -129,7 +138,7 @@ impl Setup {
 
     fn prelude(&self, root: &Path, port: u16) -> String {
         let sizes = self.sizes.as_deref().unwrap_or_else(|| self.shape.sizes());
-        let board = if httpd::is_peer() {
+        let board = if self.program != Program::Tine {
             ""
         } else {
             "ScoreBoardFile run/scoreboard\n"
@@ -138,7 +147,7 @@ impl Setup {
             "ServerRoot \"{}\"\n{}{sizes}Listen 127.0.0.1:{port}\nServerName tine.test\nDefaultRuntimeDir run\nPidFile run/tine.pid\n\
              {board}ErrorLog logs/error_log\nLogLevel {}\nCustomLog logs/access_log \"%h %l %u %t \\\"%r\\\" %>s %b\"\n{}",
             root.display(),
-            httpd::modules(self.shape),
+            self.program.modules(self.shape),
             self.level,
             identity(),
         )
@@ -157,10 +166,10 @@ impl Tine {
         Setup::new().start(conf)
     }
 
-    fn launch(root: &Path, port: u16, is_single: bool) -> Result<Child, Refusal> {
+    fn launch(root: &Path, port: u16, setup: &Setup) -> Result<Child, Refusal> {
         let said = fs::File::create(root.join("said")).expect("our own directory");
-        let mut process = command(root)
-            .args(if is_single {
+        let mut process = command(&setup.program, root)
+            .args(if setup.is_single {
                 ["-X"].as_slice()
             } else {
                 &["-D", "FOREGROUND"]
@@ -253,7 +262,7 @@ impl Tine {
 
     /// Runs the program on the same configuration, as an operator would.
     pub(crate) fn control(&self, arguments: &[&str]) -> Output {
-        command(self.root())
+        command(&self.setup.program, self.root())
             .args(arguments)
             .output()
             .expect("the program is there")
@@ -378,7 +387,7 @@ impl Conf {
 
     /// Runs the program on it.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        command(self.root.path())
+        command(&Program::under_test(), self.root.path())
             .args(arguments)
             .output()
             .expect("the program is there")
@@ -392,7 +401,7 @@ pub(crate) struct Running(Child);
 impl Conf {
     /// Starts the program on it.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
-        let mut command = command(self.root.path());
+        let mut command = command(&Program::under_test(), self.root.path());
         let process = command
             .args(arguments)
             .process_group(0)
@@ -419,8 +428,8 @@ impl Drop for Running {
 }
 
 /// The program with `-d` and `-f`.
-fn command(root: &Path) -> Command {
-    let mut command = Command::new(httpd::program());
+fn command(program: &Program, root: &Path) -> Command {
+    let mut command = Command::new(program.path());
     command.arg("-d").arg(root).args(["-f", "conf/httpd.conf"]);
     command
 }

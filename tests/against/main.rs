@@ -1,0 +1,385 @@
+//! The same configuration and the same requests through httpd and through tine, and what differs. `scripts/against-httpd` runs it.
+//!
+//! Responsible for: both servers, a backend that remembers what it saw, and the comparison of statuses, fields, contents and of what
+//! reached the backend. Not responsible for judging: a difference that is meant stands in the suite's `.known` file, with its reason.
+//!
+//! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends.
+//! `REQUESTS` are raw requests between lines of `%%`; line ends become CRLF, and each block is sent on a connection of its own, after which
+//! the client half-closes. A line of `# words` before a request names it.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a tool for developers: it waits, starts threads and prints"
+)]
+
+#[path = "../it/harness/mod.rs"]
+#[allow(dead_code, reason = "the integration tests use the rest")]
+mod harness;
+
+use harness::client::Broken;
+use harness::httpd::Program;
+use harness::origin::Seen;
+use harness::{Call, Origin, Response, Setup};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let suites = match arguments.as_slice() {
+        [] => shipped(),
+        [conf, requests] => vec![(conf.clone(), requests.clone())],
+        _ => {
+            eprintln!("usage: against [CONF REQUESTS]");
+            return ExitCode::FAILURE;
+        }
+    };
+    let Some(httpd) = httpd_program() else {
+        eprintln!("against: there is no apache2 and no httpd here");
+        return ExitCode::FAILURE;
+    };
+    let differences: usize = suites
+        .iter()
+        .map(|(conf, requests)| compare(&httpd, conf, requests))
+        .sum();
+    if differences == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn httpd_program() -> Option<Program> {
+    let places = [
+        "/usr/sbin/apache2",
+        "/usr/sbin/httpd",
+        "/usr/local/apache2/bin/httpd",
+    ];
+    let place = places.into_iter().find(|place| Path::new(place).exists())?;
+    Some(Program::Httpd(place.to_owned()))
+}
+
+/// The suites in tests/against: each `.conf` with its `.requests`.
+fn shipped() -> Vec<(PathBuf, PathBuf)> {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/against");
+    let entries = fs::read_dir(place).expect("our own directory");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a directory entry").path())
+        .collect();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "conf"));
+    files.sort();
+    files
+        .into_iter()
+        .map(|conf| (conf.clone(), conf.with_extension("requests")))
+        .collect()
+}
+
+/// Runs one suite through both, prints what differs, and returns how many differences are not known.
+fn compare(httpd: &Program, conf: &Path, requests: &Path) -> usize {
+    let text = read(conf);
+    let requests = blocks(&read(requests));
+    let known = Known::read(&conf.with_extension("known"));
+    let theirs = run(httpd, &text, &requests);
+    let ours = run(&Program::Tine, &text, &requests);
+    let mut unknown = 0;
+    println!("{}: {} requests", conf.display(), requests.len());
+    for ((request, theirs), ours) in requests.iter().zip(&theirs).zip(&ours) {
+        for difference in differing(theirs, ours) {
+            if known.has(&request.name, &difference) {
+                continue;
+            }
+            unknown += 1;
+            println!("  {}:\n    {difference}", request.name);
+        }
+    }
+    for entry in known.unused() {
+        println!("  known, but not seen: {entry}");
+    }
+    unknown
+}
+
+/// One block of a requests file.
+struct Request {
+    name: String,
+    bytes: Vec<u8>,
+    is_head: bool,
+}
+
+fn blocks(text: &str) -> Vec<Request> {
+    let blocks = text.split("\n%%\n").enumerate();
+    blocks
+        .map(|(at, block)| Request::parse(at, block))
+        .collect()
+}
+
+impl Request {
+    fn parse(at: usize, block: &str) -> Self {
+        let block = block.trim_start_matches('\n').trim_end_matches("%%\n");
+        let (name, block) = match block
+            .strip_prefix("# ")
+            .and_then(|rest| rest.split_once('\n'))
+        {
+            Some((name, rest)) => (name.to_owned(), rest),
+            None => (format!("request {}", at + 1), block),
+        };
+        let (head, content) = block
+            .split_once("\n\n")
+            .unwrap_or((block.trim_end_matches('\n'), ""));
+        let text = format!("{head}\n\n{content}").replace('\n', "\r\n");
+        Self {
+            name,
+            is_head: text.starts_with("HEAD "),
+            bytes: text.into_bytes(),
+        }
+    }
+}
+
+/// What came of one block.
+struct Outcome {
+    responses: Vec<Response>,
+    /// How the connection ended.
+    end: String,
+    seen: Vec<Seen>,
+    /// What to write instead of ports and paths, which differ from run to run.
+    names: Vec<(String, &'static str)>,
+}
+
+fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
+    let (a, b) = (Origin::start("a", answer), Origin::start("b", answer));
+    let conf = conf.replace("@A@", &a.url()).replace("@B@", &b.url());
+    let server = Setup::new().program(program.clone()).start(&conf);
+    let names = vec![
+        (a.port().to_string(), "PORT-A"),
+        (b.port().to_string(), "PORT-B"),
+        (server.port().to_string(), "PORT"),
+    ];
+    let mut outcomes = Vec::new();
+    let mut before = (0, 0);
+    for request in requests {
+        let mut client = server.client();
+        client.try_send(&request.bytes).ok();
+        client.half_close();
+        let mut responses = Vec::new();
+        let end = loop {
+            match client.try_response(request.is_head) {
+                Ok(response) => responses.push(response),
+                Err(Broken::Closed) => break "closed".to_owned(),
+                Err(broken) => break broken.to_string(),
+            }
+        };
+        let mut seen = a.seen().split_off(before.0);
+        seen.extend(b.seen().split_off(before.1));
+        before = (a.count(), b.count());
+        outcomes.push(Outcome {
+            responses,
+            end,
+            seen,
+            names: names.clone(),
+        });
+    }
+    outcomes
+}
+
+/// What the backends do, by path.
+fn answer(call: &mut Call<'_>) {
+    let target = call.target();
+    let content = call.content();
+    let path = target.split('?').next().unwrap_or_default().to_owned();
+    let host = call.seen().field("host").unwrap_or_default().to_owned();
+    match path.rsplit('/').next().unwrap_or_default() {
+        "chunked" => call.reply_chunked(&["Content-Type: text/plain"], &[b"one ", b"two"], &[]),
+        "close" => call
+            .send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end")
+            .close(),
+        "old" => call
+            .send("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nfrom 1.0")
+            .close(),
+        "none" => {
+            call.send("HTTP/1.1 204 No Content\r\n\r\n");
+        }
+        "unchanged" => {
+            call.send("HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n");
+        }
+        "moved" => call.reply(
+            302,
+            &[format!("Location: http://{host}/new?x=1").as_str()],
+            b"moved",
+        ),
+        "cookie" => call.reply(
+            200,
+            &[
+                "Set-Cookie: a=b; path=/in; domain=in.test",
+                "Set-Cookie: c=d",
+            ],
+            b"",
+        ),
+        "hop" => call.reply(
+            200,
+            &[
+                "Connection: X-Hop",
+                "X-Hop: 1",
+                "Keep-Alive: timeout=5",
+                "X-Kept: 2",
+            ],
+            b"hop",
+        ),
+        "error" => call.reply(500, &["Content-Type: text/plain"], b"broken"),
+        "missing" => call.reply(404, &["Content-Type: text/plain"], b"not here"),
+        "dead" => call.close(),
+        "nonsense" => call.send("HTTP/1.1 abc\r\n\r\n").close(),
+        _ => call.reply(
+            200,
+            &["Content-Type: text/plain", "X-Backend: yes"],
+            &content,
+        ),
+    }
+}
+
+/// What differs between two outcomes, in words.
+fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut pair = |what: &str, theirs: String, ours: String| {
+        if theirs != ours {
+            differences.push(format!("{what}: httpd {theirs:?}, tine {ours:?}"));
+        }
+    };
+    pair(
+        "responses",
+        theirs.responses.len().to_string(),
+        ours.responses.len().to_string(),
+    );
+    pair("end", theirs.end.clone(), ours.end.clone());
+    for (at, (their, our)) in theirs.responses.iter().zip(&ours.responses).enumerate() {
+        pair(
+            &format!("status {at}"),
+            format!("{} {}", their.status, their.reason),
+            format!("{} {}", our.status, our.reason),
+        );
+        for name in names_of(&their.fields, &our.fields) {
+            let values = |response: &Response, outcome: &Outcome| {
+                outcome.plain(&response.all(&name).join(" | "))
+            };
+            pair(
+                &format!("field {name}"),
+                values(their, theirs),
+                values(our, ours),
+            );
+        }
+        pair(
+            &format!("content {at}"),
+            theirs.plain(&their.text()),
+            ours.plain(&our.text()),
+        );
+    }
+    pair(
+        "requests at the backend",
+        theirs.seen.len().to_string(),
+        ours.seen.len().to_string(),
+    );
+    for (their, our) in theirs.seen.iter().zip(&ours.seen) {
+        pair(
+            "backend saw",
+            theirs.plain(their.line()),
+            ours.plain(our.line()),
+        );
+        for name in names_of(&fields(their), &fields(our)) {
+            let values =
+                |seen: &Seen, outcome: &Outcome| outcome.plain(&seen.all(&name).join(" | "));
+            pair(
+                &format!("backend saw field {name}"),
+                values(their, theirs),
+                values(our, ours),
+            );
+        }
+        pair(
+            "backend saw content",
+            format!("{:?}", their.content),
+            format!("{:?}", our.content),
+        );
+    }
+    differences
+}
+
+fn fields(seen: &Seen) -> Vec<(String, String)> {
+    let lines = seen.head.split("\r\n").skip(1);
+    let fields = lines.filter_map(|line| line.split_once(':'));
+    fields
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .collect()
+}
+
+/// The names in either list, in lower case, each once; without those that say nothing here.
+fn names_of(one: &[(String, String)], two: &[(String, String)]) -> Vec<String> {
+    let mut names: Vec<String> = one
+        .iter()
+        .chain(two)
+        .map(|(name, _)| name.to_ascii_lowercase())
+        .collect();
+    names.sort();
+    names.dedup();
+    names.retain(|name| !matches!(name.as_str(), "date" | "server"));
+    names
+}
+
+impl Outcome {
+    /// A text without what differs from run to run.
+    fn plain(&self, text: &str) -> String {
+        let named = self
+            .names
+            .iter()
+            .fold(text.to_owned(), |text, (port, name)| {
+                text.replace(port, name)
+            });
+        let product = regex::Regex::new(r"(Apache|tine)(/[0-9.]+)?( \([A-Za-z]+\))?")
+            .expect("a pattern of ours");
+        product.replace_all(&named, "PRODUCT").into_owned()
+    }
+}
+
+/// The differences that are meant: lines of `name of the request: beginning of the difference`, and comments that say why.
+struct Known {
+    entries: Vec<(String, std::cell::Cell<bool>)>,
+}
+
+impl Known {
+    fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self {
+            entries: lines
+                .map(|line| (line.to_owned(), std::cell::Cell::new(false)))
+                .collect(),
+        }
+    }
+
+    fn has(&self, request: &str, difference: &str) -> bool {
+        let full = format!("{request}: {difference}");
+        let any = format!("*: {difference}");
+        let found = self
+            .entries
+            .iter()
+            .find(|(entry, _)| full.starts_with(entry) || any.starts_with(entry));
+        if let Some((_, was_seen)) = found {
+            was_seen.set(true);
+        }
+        found.is_some()
+    }
+
+    fn unused(&self) -> impl Iterator<Item = &str> {
+        self.entries
+            .iter()
+            .filter(|(_, was_seen)| !was_seen.get())
+            .map(|(entry, _)| entry.as_str())
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
