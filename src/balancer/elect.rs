@@ -25,6 +25,44 @@ use super::{Balancer, Member};
 use scoreboard::{BalancerFlags, StatusBits};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
+/// The members that stand. As long as they are few, they stand on the stack: elections are held for every request.
+struct Field<'a> {
+    few: [Candidate<'a>; FEW],
+    count: usize,
+    /// All of them, when they are more.
+    many: Vec<Candidate<'a>>,
+}
+
+/// How many members stand without an allocation.
+const FEW: usize = 16;
+
+impl<'a> Field<'a> {
+    /// Nobody yet; `anybody` fills the places that are free.
+    fn new(anybody: Candidate<'a>) -> Self {
+        Self {
+            few: [anybody; FEW],
+            count: 0,
+            many: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, candidate: Candidate<'a>) {
+        match self.few.get_mut(self.count) {
+            Some(place) => *place = candidate,
+            None if self.many.is_empty() => {
+                self.many.extend(self.few);
+                self.many.push(candidate);
+            }
+            None => self.many.push(candidate),
+        }
+        self.count += 1;
+    }
+
+    fn standing(&self) -> &[Candidate<'a>] {
+        self.few.get(..self.count).unwrap_or(&self.many)
+    }
+}
+
 impl Balancer {
     /// Elects a member, or nobody when none can be used. `tried` are indices of members that failed this request before.
     pub fn elect<O: Observer + ?Sized>(
@@ -57,12 +95,13 @@ impl Balancer {
         tried: &[u32],
         observer: &mut O,
     ) -> Option<u32> {
-        let mut field = Vec::with_capacity(self.members.len());
+        let mut field = Field::new(self.candidate(0, self.members.first()?));
         let mut set = self.lbsets().min();
         while let Some(lbset) = set {
             self.collect(lbset, now_ms, tried, &mut field, observer);
+            let field = field.standing();
             if !field.is_empty() {
-                let winner = self.method.elect(&field, now_ms)?;
+                let winner = self.method.elect(field, now_ms)?;
                 return field.get(winner).map(|candidate| candidate.index);
             }
             // Sets come from shared memory: walk those that exist instead of counting up.
@@ -83,7 +122,7 @@ impl Balancer {
         lbset: u32,
         now_ms: u64,
         tried: &[u32],
-        field: &mut Vec<Candidate<'a>>,
+        field: &mut Field<'a>,
         observer: &mut O,
     ) {
         const RESERVE: StatusBits = StatusBits::STANDBY.with(StatusBits::SPARE);
@@ -98,11 +137,7 @@ impl Balancer {
                 continue;
             }
             if can_stand && status.usable() {
-                field.push(Candidate {
-                    board: self.board,
-                    member,
-                    index,
-                });
+                field.push(self.candidate(index, member));
             } else {
                 unusable += 1;
             }
@@ -116,21 +151,28 @@ impl Balancer {
                     && !tried.contains(index)
             })
         };
-        let stand = |(index, member)| Candidate {
-            board: self.board,
-            member,
-            index,
-        };
+        let stand = |(index, member)| self.candidate(index, member);
         // A member that is both is a spare.
         if unusable > 0 {
             let spares = reserve(|status| status.contains(StatusBits::SPARE));
-            field.extend(spares.take(unusable).map(stand));
+            spares
+                .take(unusable)
+                .map(stand)
+                .for_each(|one| field.push(one));
         }
-        if field.is_empty() {
+        if field.standing().is_empty() {
             let standbys = reserve(|status| {
                 status.contains(StatusBits::STANDBY) && !status.contains(StatusBits::SPARE)
             });
-            field.extend(standbys.map(stand));
+            standbys.map(stand).for_each(|one| field.push(one));
+        }
+    }
+
+    fn candidate<'a>(&'a self, index: u32, member: &'a Member) -> Candidate<'a> {
+        Candidate {
+            board: self.board,
+            member,
+            index,
         }
     }
 

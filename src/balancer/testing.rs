@@ -70,7 +70,7 @@ impl Cluster {
             processes: 2,
             slots_per_process: 4,
             balancers: 1,
-            members: 16,
+            members: 32,
         };
         let board: &'static Board = Box::leak(Box::new(Board::heap(&capacity).unwrap()));
         let place = Place::new("t", 1);

@@ -88,6 +88,15 @@ fn standbys_wait_until_nobody_else_of_their_set_is_usable() {
 }
 
 #[test]
+fn however_many_members_there_are_each_gets_its_turn() {
+    for count in [15, 16, 17, 26] {
+        let cluster = Cluster::weighted("byrequests", &vec![1; count]);
+        let expected: String = (0..count as u32).map(Cluster::letter).collect();
+        assert_eq!(cluster.elect_many(count), expected);
+    }
+}
+
+#[test]
 fn spares_replace_unusable_members_one_for_one() {
     let cluster = Cluster::of(plain(), &["", "", "status=+R", "status=+R", "status=+H"]);
     assert_eq!(cluster.elect_at(0, &[], 4), "abab");

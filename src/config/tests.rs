@@ -386,10 +386,11 @@ fn limits_hold_for_their_methods_only() {
         parse("<Location />\n<LimitExcept GET>\nRequire all denied\n</LimitExcept>\n</Location>");
     assert_eq!(
         config.main.locations[0].dir.access.require,
-        Some(Require::AnyOf(vec![
-            Require::Method(vec!["GET".into()]),
-            Require::All(false)
-        ]))
+        Some(Require::Limited {
+            methods: vec!["GET".into()],
+            except: true,
+            rule: Box::new(Require::All(false)),
+        })
     );
 }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::http::date::DateCache;
 use crate::http::{FieldId, RequestHead, ResponseHead};
-use crate::log::{Ending, Environment, LogBuffer, Record, Zone};
+use crate::log::{Ending, Environment, Level, Line, LogBuffer, Module, Record, Stamp, Tag, Zone};
 use crate::request::{Ask, Failure, Peers, Site};
 
 use super::client::Client;
@@ -170,6 +170,26 @@ impl Books {
     pub fn log_failure(&self, ask: &Ask<'_>, cell: &Exchange, failure: &Failure) {
         let member = cell.plan.backend.map(|backend| backend.label.as_str());
         failure.log(ask, member);
+    }
+
+    /// Writes a broken assumption of ours into the main error log.
+    pub fn log_panic(&self, gear: &Gear, words: &str) {
+        let Some(log) = gear.env.main().error_log else {
+            return;
+        };
+        let message = format_args!(
+            "an exchange was given up because of a defect in this server ({words}); the child ends when its other \
+             exchanges have ended"
+        );
+        let stamp = Stamp {
+            now_us: gear.now_us,
+            pid: gear.me.pid,
+            tid: gear.me.tid,
+        };
+        log.write(
+            &stamp,
+            &Line::new(Module::Core, Level::Crit, Tag::Tn(407), &message),
+        );
     }
 
     /// Writes out the turn's log lines.

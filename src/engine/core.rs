@@ -82,6 +82,8 @@ pub struct Core {
     connections_max: usize,
     /// Connections accepted so far, for MaxConnectionsPerChild.
     accepted: u64,
+    /// An assumption of ours was broken: the child had better be replaced.
+    pub(super) has_panicked: bool,
 }
 
 /// What a loop is born with.
@@ -130,6 +132,7 @@ impl Core {
             starved: VecDeque::new(),
             connections_max,
             accepted: 0,
+            has_panicked: false,
         }
     }
 
@@ -186,13 +189,22 @@ impl Core {
     /// Whether another client fits.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        !self.gear.is_draining && self.clients.len() < self.connections_max && !self.tally.is_full()
+        !self.gear.is_draining
+            && !self.has_panicked
+            && self.clients.len() < self.connections_max
+            && !self.tally.is_full()
     }
 
     /// Connections accepted so far.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.accepted
+    }
+
+    /// Whether something went wrong that a new child would not have to live with.
+    #[must_use]
+    pub const fn has_panicked(&self) -> bool {
+        self.has_panicked
     }
 
     /// No new connections from now on, and none is kept alive longer than its client asks: what is in flight ends.

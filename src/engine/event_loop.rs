@@ -252,7 +252,8 @@ impl EventLoop {
                 return Ok(());
             }
             wake_ms = self.core.end_turn();
-            if self.accepts_max > 0 && self.core.accepted() >= self.accepts_max {
+            let is_worn_out = self.accepts_max > 0 && self.core.accepted() >= self.accepts_max;
+            if is_worn_out || self.core.has_panicked() {
                 self.party.tell(Order::Drain);
             }
             self.gate()?;

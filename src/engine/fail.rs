@@ -3,6 +3,9 @@
 //! A failure is the client's, a backend's or ours. A backend's goes to the handler, which may have another plan, as long
 //! as the client has not been told anything; all others end the exchange, with a word to the client if it can hear one.
 
+use std::any::Any;
+
+use crate::balancer;
 use crate::request::{Answer, Failure, FailureKind, Milestone, Sent, Side, Verdict};
 
 use super::asks::{ask, retry};
@@ -148,5 +151,43 @@ impl Core {
             self.finish(key, exchange);
         }
         self.drop_client(key);
+    }
+
+    /// Takes an exchange out in whose course an assumption of ours was broken. Its handler is not asked: it may be what
+    /// panicked. What was claimed is given back, both connections are closed, and the child drains, for who knows what
+    /// else is wrong in it; its parent forks another.
+    pub(super) fn contain(&mut self, key: Key, panic: &(dyn Any + Send)) {
+        self.has_panicked = true;
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+        self.books
+            .log_panic(&self.gear, words.unwrap_or("no words"));
+        if let Some(exchange) = self.clients.at(key).and_then(|client| client.exchange) {
+            self.uproot(exchange);
+        }
+        if let Some(client) = self.clients.at_mut(key) {
+            client.exchange = None;
+        }
+        self.drop_client(key);
+    }
+
+    /// Frees everything that an exchange holds, without closing its books.
+    fn uproot(&mut self, exchange: Key) {
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            return;
+        };
+        cell.has_plan = false;
+        if let Some(lease) = cell.plan.ticket.lease.take() {
+            lease.settle(balancer::Outcome::NOTHING);
+        }
+        let (upstream, slot) = (cell.upstream.take(), cell.slot.take());
+        (cell.head, cell.reply) = (None, None);
+        self.exchanges.release(exchange);
+        if let Some(slot) = slot {
+            self.tally.free(slot, self.gear.now_us);
+        }
+        if let Some(upstream) = upstream {
+            self.drop_upstream(upstream);
+        }
     }
 }

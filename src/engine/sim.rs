@@ -80,6 +80,7 @@ impl Handler for Forwarder {
     }
 
     fn start(&self, ask: &Ask<'_>, plan: &mut Plan) -> Verdict {
+        assert_ne!(ask.head.method, Method::Delete, "a defect");
         self.plan(ask, plan)
     }
 
@@ -644,4 +645,31 @@ fn every_seed_ends_with_closed_books() {
 #[test]
 fn every_client_of_a_kind_world_gets_every_answer() {
     (100..=108).for_each(|seed| run(seed, true));
+}
+
+#[test]
+fn a_defect_costs_the_exchange_that_meets_it_and_no_other() {
+    let mut world = World::new(7);
+    world.is_kind = true;
+    for _ in 0..150 {
+        world.step();
+    }
+    let (theirs, ours) = Pipe::pair();
+    theirs.send(b"DELETE /1/1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1000));
+    world.core.accept(
+        Stream::Memory(ours),
+        Peers {
+            client: address,
+            local: address,
+        },
+    );
+    assert!(world.core.has_panicked() || !world.core.starved.is_empty());
+    world.settle();
+    assert!(world.core.has_panicked());
+    assert!(
+        theirs.received().is_empty(),
+        "whoever met it is told nothing"
+    );
+    world.check(7);
 }

@@ -4,6 +4,8 @@
 //! the connection's deadline. Steps return failures as values; `Core::fail` is the one place that deals with them.
 //! The phases after *Dial* are in `relay`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::buf::Outlet;
 use crate::http::{Part, Status};
 use crate::log::Milestone as Mark;
@@ -30,8 +32,16 @@ pub enum Step {
 }
 
 impl Core {
-    /// Does everything that can be done for a client now.
+    /// Does everything that can be done for a client now. A panic, which is a broken assumption of ours, costs the
+    /// exchange that met it and nobody else's.
     pub(super) fn work(&mut self, key: Key) {
+        let worked = catch_unwind(AssertUnwindSafe(|| self.work_on(key)));
+        if let Err(panic) = worked {
+            self.contain(key, panic.as_ref());
+        }
+    }
+
+    fn work_on(&mut self, key: Key) {
         loop {
             let Some(client) = self.clients.at(key) else {
                 return;

@@ -113,7 +113,7 @@ impl Fields {
             return;
         };
         self.is_dirty |= !is_value(value);
-        self.renew(first, |bytes| bytes.extend_from_slice(value));
+        self.renew(first, |bytes, _| bytes.extend_from_slice(value));
         self.keep_first(id, first);
     }
 
@@ -124,13 +124,15 @@ impl Fields {
             return;
         };
         self.is_dirty |= !is_value(member);
-        let mut joined = Vec::new();
-        for value in self.all(id).filter(|value| !value.is_empty()) {
-            joined.extend_from_slice(value);
-            joined.extend_from_slice(b", ");
-        }
-        joined.extend_from_slice(member);
-        self.renew(first, |bytes| bytes.extend_from_slice(&joined));
+        self.renew(first, |bytes, lines| {
+            for line in lines.iter().filter(|line| line.id == id) {
+                if line.value_len > 0 {
+                    bytes.extend_from_within(line.value_range());
+                    bytes.extend_from_slice(b", ");
+                }
+            }
+            bytes.extend_from_slice(member);
+        });
         self.keep_first(id, first);
     }
 
@@ -170,7 +172,7 @@ impl Fields {
                 continue;
             };
             self.is_dirty |= !is_value(&value);
-            self.renew(index, |bytes| bytes.extend_from_slice(&value));
+            self.renew(index, |bytes, _| bytes.extend_from_slice(&value));
         }
     }
 
@@ -191,27 +193,30 @@ impl Fields {
             }
         } else {
             let folded = [line.value(&self.bytes), b" ", more].concat();
-            self.renew(self.lines.len() - 1, |bytes| {
+            self.renew(self.lines.len() - 1, |bytes, _| {
                 bytes.extend_from_slice(&folded);
             });
         }
         true
     }
 
-    /// Writes a line anew at the end of the buffer, with a value that `write` appends.
-    fn renew(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Writes a line anew at the end of the buffer, with a value that `write` appends. It is shown the lines as they were.
+    fn renew(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>, &[Line])) {
         let at = self.bytes.len();
-        let Some(line) = self.lines.get_mut(index) else {
+        let Some(line) = self.lines.get(index) else {
             return;
         };
         let name = line.at as usize..(line.at + line.name_len) as usize;
         self.bytes.extend_from_within(name);
         self.bytes.extend_from_slice(b": ");
         let from = self.bytes.len();
-        write(&mut self.bytes);
-        line.at = offset(at);
-        line.value_len = offset(self.bytes.len() - from);
+        write(&mut self.bytes, &self.lines);
+        let value_len = offset(self.bytes.len() - from);
         self.bytes.extend_from_slice(b"\r\n");
+        if let Some(line) = self.lines.get_mut(index) {
+            line.at = offset(at);
+            line.value_len = value_len;
+        }
     }
 
     fn position(&self, id: FieldId) -> Option<usize> {
@@ -345,11 +350,12 @@ impl Line {
     }
 
     fn value<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        slice(
-            bytes,
-            self.at as usize + self.name_len as usize + 2,
-            self.value_len,
-        )
+        slice(bytes, self.value_range().start, self.value_len)
+    }
+
+    fn value_range(&self) -> std::ops::Range<usize> {
+        let from = self.at as usize + self.name_len as usize + 2;
+        from..from + self.value_len as usize
     }
 }
 

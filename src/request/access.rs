@@ -52,6 +52,7 @@ pub fn check(access: &Access, peers: &Peers, method: &Method) -> Result<(), Refu
     let by_require = access
         .require
         .as_ref()
+        .filter(|rule| visitor.concerns(rule))
         .map(|rule| visitor.judge(rule) == Finding::Granted);
     let Some(compat) = &access.compat else {
         return if by_require == Some(false) {
@@ -92,6 +93,32 @@ impl Visitor<'_> {
         }
     }
 
+    /// Whether a rule, or one within it, is there for the request's method.
+    fn concerns(self, rule: &Require) -> bool {
+        match rule {
+            Require::AllOf(rules) | Require::AnyOf(rules) | Require::NoneOf(rules) => {
+                rules.iter().any(|rule| self.concerns(rule))
+            }
+            Require::Not(rule) => self.concerns(rule),
+            Require::Limited {
+                methods,
+                except,
+                rule,
+            } => self.has_method(methods) != *except && self.concerns(rule),
+            Require::All(_)
+            | Require::Ip(_)
+            | Require::Local
+            | Require::Host(_)
+            | Require::ForwardDns(_)
+            | Require::Env(_)
+            | Require::Method(_) => true,
+        }
+    }
+
+    fn has_method(self, methods: &[String]) -> bool {
+        methods.iter().any(|method| is_method(self.method, method))
+    }
+
     fn judge(self, rule: &Require) -> Finding {
         match rule {
             Require::AllOf(rules) => self.all_of(rules),
@@ -102,9 +129,9 @@ impl Visitor<'_> {
             Require::Ip(nets) => grant(nets.iter().any(|net| net.contains(self.client))),
             Require::Local => grant(self.client.is_loopback() || self.client == self.local),
             Require::Host(_) | Require::ForwardDns(_) | Require::Env(_) => Finding::Denied,
-            Require::Method(methods) => {
-                grant(methods.iter().any(|method| is_method(self.method, method)))
-            }
+            Require::Method(methods) => grant(self.has_method(methods)),
+            Require::Limited { rule: inner, .. } if self.concerns(rule) => self.judge(inner),
+            Require::Limited { .. } => Finding::Nothing,
         }
     }
 
@@ -173,7 +200,7 @@ fn names_hosts(rule: &Require) -> bool {
         Require::AllOf(rules) | Require::AnyOf(rules) | Require::NoneOf(rules) => {
             rules.iter().any(names_hosts)
         }
-        Require::Not(rule) => names_hosts(rule),
+        Require::Not(rule) | Require::Limited { rule, .. } => names_hosts(rule),
         Require::Host(_) | Require::ForwardDns(_) => true,
         Require::All(_)
         | Require::Ip(_)
@@ -234,6 +261,11 @@ mod tests {
         let ten = || Require::Ip(vec![net("10.0.0.0/8")]);
         let not = |rule| Require::Not(Box::new(rule));
         let all = Require::All;
+        let limited = |methods: &[&str], except, rule| Require::Limited {
+            methods: methods.iter().map(ToString::to_string).collect(),
+            except,
+            rule: Box::new(rule),
+        };
         let rows = [
             ("all_granted", all(true), EVERYBODY),
             ("all_denied", all(false), NOBODY),
@@ -286,6 +318,32 @@ mod tests {
                 "another_method",
                 Require::Method(vec!["POST".into()]),
                 NOBODY,
+            ),
+            (
+                "limited_to_another_method",
+                limited(&["POST"], false, all(false)),
+                EVERYBODY,
+            ),
+            ("limited_to_this", limited(&["GET"], false, ten()), TEN),
+            (
+                "limited_except_this",
+                limited(&["GET"], true, ten()),
+                EVERYBODY,
+            ),
+            (
+                "limited_beside_a_rule",
+                Require::AnyOf(vec![ten(), limited(&["GET"], false, Require::Local)]),
+                [true, false, true],
+            ),
+            (
+                "limited_to_another_beside_a_rule",
+                Require::AnyOf(vec![limited(&["POST"], false, all(true)), ten()]),
+                TEN,
+            ),
+            (
+                "limited_to_another_and_a_rule",
+                Require::AllOf(vec![ten(), limited(&["POST"], false, all(false))]),
+                TEN,
             ),
         ];
         for (row, rule, expected) in rows {

@@ -336,10 +336,9 @@ fn killed_children_are_replaced_and_leave_no_claim_behind() {
             status(&tine, BUSY) == "0"
         });
         tine.get("/").expect(200);
-        assert!(
-            !tine.children().iter().any(|pid| children.contains(pid)),
-            "{shape:?}"
-        );
+        until("the dead are buried", || {
+            !tine.children().iter().any(|pid| children.contains(pid))
+        });
         assert!(
             tine.error_log().contains("exit signal Killed (9)"),
             "{shape:?}: {}",

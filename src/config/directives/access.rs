@@ -440,29 +440,22 @@ pub(in crate::config) fn grouped(
     Ok(())
 }
 
-/// Ends a Limit or LimitExcept: its rules hold for some methods, others pass. Rules around it hold as well.
+/// Ends a Limit or LimitExcept: its rules stand beside those around it, for some methods only.
 pub(in crate::config) fn limited(
     dir: &mut DirConfig,
     outer: Option<Require>,
     methods: Vec<String>,
     except: bool,
 ) {
-    let Some(rules) = dir.access.require.take() else {
-        dir.access.require = outer;
-        return;
-    };
-    let listed = Require::Method(methods);
-    // A negated rule alone lets nobody in, so the other methods are granted what it does not deny.
-    let unaffected = if except {
-        listed
-    } else {
-        Require::AllOf(vec![Require::All(true), Require::Not(Box::new(listed))])
-    };
-    let limited = Require::AnyOf(vec![unaffected, unwrapped(rules)]);
-    dir.access.require = Some(match outer {
-        Some(outer) => Require::AllOf(vec![unwrapped(outer), limited]),
-        None => limited,
-    });
+    let rules = std::mem::replace(&mut dir.access.require, outer);
+    if let Some(rules) = rules {
+        let rule = Require::Limited {
+            methods,
+            except,
+            rule: Box::new(unwrapped(rules)),
+        };
+        push(&mut dir.access, rule);
+    }
 }
 
 /// Unwraps a section's rules when there is only one.

@@ -124,6 +124,15 @@ pub enum Require {
     Env(Vec<String>),
     /// `Require method`: one of these methods.
     Method(Vec<String>),
+    /// `<Limit>` and `<LimitExcept>`: a rule for requests with these methods, or with all but these; for others it is not there.
+    Limited {
+        /// The methods.
+        methods: Vec<String>,
+        /// They are the exceptions.
+        except: bool,
+        /// What holds for the rest.
+        rule: Box<Self>,
+    },
 }
 
 /// Addresses that agree with `base` wherever `mask` has ones.

@@ -250,12 +250,10 @@ fn set_variables(vars: &mut Environment, balancer: &Balancer, choice: &Choice<'_
     vars.set("BALANCER_NAME", balancer.name.as_bytes());
     if let Some(member) = balancer.member(choice.index) {
         vars.set("BALANCER_WORKER_NAME", member.name().as_bytes());
-        let route = &member.score.route;
-        if route.is(b"") {
-            vars.set("BALANCER_WORKER_ROUTE", b"");
-        } else {
-            vars.set("BALANCER_WORKER_ROUTE", &route.bytes());
-        }
+        let mut route = [0; ROUTE_MAX];
+        let length = member.score.route.read_into(&mut route).len;
+        let route = route.get(..length).unwrap_or_default();
+        vars.set("BALANCER_WORKER_ROUTE", route);
     }
     if let Some(Session {
         name,
@@ -270,6 +268,9 @@ fn set_variables(vars: &mut Environment, balancer: &Balancer, choice: &Choice<'_
         vars.set("BALANCER_ROUTE_CHANGED", b"1");
     }
 }
+
+/// The longest route that a member's record holds.
+const ROUTE_MAX: usize = 64;
 
 /// Writes the target of the outgoing head.
 fn target(ask: &Ask<'_>, plan: &mut Plan, base: &[u8], goal: &Goal<'_>) -> Result<(), Refused> {

@@ -287,12 +287,14 @@ fn limit_and_limitexcept_leave_the_other_methods_alone() {
         "ProxyPass / http://h/
          <Location /limit>\n<Limit POST PUT>\nRequire all denied\n</Limit>\n</Location>
          <Location /except>\n<LimitExcept GET>\nRequire all denied\n</LimitExcept>\n</Location>
-         <Location /both>\nRequire all granted\n<Limit POST>\nRequire ip 10.0.0.1\n</Limit>\n</Location>",
+         <Location /beside>\nRequire ip 10.0.0.1\n<Limit GET>\nRequire all granted\n</Limit>\n</Location>
+         <Location /before>\n<Limit POST>\nRequire all granted\n</Limit>\nRequire ip 10.0.0.1\n</Location>",
     );
     for (path, get, post, delete) in [
         ("/limit", true, false, true),
         ("/except", true, false, false),
-        ("/both", true, false, true),
+        ("/beside", true, false, false),
+        ("/before", false, true, false),
     ] {
         for (method, is_let_in) in [("GET", get), ("POST", post), ("DELETE", delete)] {
             let went = world.serve(&format!("{method} {path}"), &[]);
