@@ -262,6 +262,14 @@ fn disabled_and_stopped_members_get_nothing() {
 }
 
 #[test]
+fn a_member_configured_in_error_is_retried_at_once() {
+    // The error has no time, so that its rest is over.
+    let field = Field::new(2);
+    let tine = balanced(&[format!("{} status=+E", field.url(0)), field.url(1)], "");
+    assert_eq!(order(&tine, 4), "abab");
+}
+
+#[test]
 fn a_minus_takes_a_letter_back() {
     let field = Field::new(2);
     let tine = balanced(&[format!("{} status=+D-D", field.url(0)), field.url(1)], "");

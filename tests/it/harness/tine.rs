@@ -57,6 +57,7 @@ pub(crate) struct Setup {
     sizes: Option<String>,
     level: &'static str,
     is_single: bool,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// A running server.
@@ -78,6 +79,7 @@ impl Setup {
             sizes: None,
             level: "info",
             is_single: false,
+            environment: Vec::new(),
         }
     }
 
@@ -108,6 +110,12 @@ impl Setup {
     /// With another `LogLevel`.
     pub(crate) fn level(mut self, level: &'static str) -> Self {
         self.level = level;
+        self
+    }
+
+    /// With this in its environment.
+    pub(crate) fn environment(mut self, name: &'static str, value: String) -> Self {
+        self.environment.push((name, value));
         self
     }
 
@@ -168,7 +176,9 @@ impl Tine {
 
     fn launch(root: &Path, port: u16, setup: &Setup) -> Result<Child, Refusal> {
         let said = fs::File::create(root.join("said")).expect("our own directory");
+        let environment = setup.environment.iter().map(|(name, value)| (name, value));
         let mut process = command(&setup.program, root)
+            .envs(environment)
             .args(if setup.is_single {
                 ["-X"].as_slice()
             } else {
@@ -415,6 +425,11 @@ impl Running {
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.0.try_wait().expect("it is our child").is_some()
+    }
+
+    /// The exit code of one that has.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        self.0.try_wait().expect("it is our child")?.code()
     }
 }
 
