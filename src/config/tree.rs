@@ -423,7 +423,7 @@ impl<'a> Reader<'a> {
         let exports = self.absolute("envvars");
         if exports.is_file() {
             return format!(
-                "they are in the environment after `. {}`",
+                "run `. {}` first: it exports the variables of this configuration",
                 exports.display()
             );
         }
