@@ -164,6 +164,12 @@ impl Server {
         }
         let path = &config.paths.scoreboard_file;
         let earlier = Board::open_read_only(path).ok();
+        if let Some(owner) = earlier.as_ref().and_then(sizes::living_owner) {
+            return Err(format!(
+                "ScoreBoardFile {}: the running server with pid {owner} uses it; give this one a ScoreBoardFile of its own",
+                path.display()
+            ));
+        }
         let board = Board::create(path, &capacity)
             .map_err(|error| format!("ScoreBoardFile {}: {error}", path.display()))?;
         let board: &'static Board = Box::leak(Box::new(board));
@@ -291,7 +297,7 @@ impl mpm::Service for Server {
         }
         compile::notes(env)
             .iter()
-            .for_each(|note| self.say(Level::Warn, &format!("TN0406: {}", note.brief())));
+            .for_each(|note| self.say(Level::Warn, &format!("TN0408: {}", note.brief())));
         let settings = Settings {
             listens: compile::listens(env.config),
             listen_options: compile::listen_options(env.config, &settled),

@@ -195,16 +195,18 @@ impl Core {
                 rules.map(|rules| rules.connect_timeout),
                 FailureKind::Resolve,
             ),
-            Dialing::Start | Dialing::Connecting => (
+            Dialing::Start | Dialing::Connecting | Dialing::Backlogged(_) => (
                 rules.map(|rules| rules.connect_timeout),
                 FailureKind::ConnectTimeout,
             ),
         };
-        (
-            cell.count.phase_ms + patience.map_or(site.timeout_ms, millis),
-            Side::Backend,
-            kind,
-        )
+        let at = cell.count.phase_ms + patience.map_or(site.timeout_ms, millis);
+        match cell.dialing {
+            Dialing::Backlogged(again) => (again.min(at), Side::Backend, kind),
+            Dialing::Start | Dialing::Queued | Dialing::Resolving | Dialing::Connecting => {
+                (at, Side::Backend, kind)
+            }
+        }
     }
 
     /// Whether everything that the client has sent is with the backend, and more must come from the client.
@@ -245,7 +247,14 @@ impl Core {
             return;
         };
         let site = cell.route.site.unwrap_or_else(|| self.gear.env.main());
-        let (_, side, kind) = self.exchange_deadline(client, cell, site);
+        let (at, side, kind) = self.exchange_deadline(client, cell, site);
+        if cell.phase == Phase::Dial && cell.dialing == Dialing::Backlogged(at) {
+            if let Some(cell) = self.exchanges.get_mut(exchange) {
+                cell.dialing = Dialing::Start;
+            }
+            self.work(key);
+            return;
+        }
         let words = match (side, kind) {
             (Side::Client, FailureKind::WriteTimeout) => "the client took nothing for too long",
             (Side::Client, _) => "the client sent nothing, or too little, for too long",

@@ -4,6 +4,7 @@
 //! the child's resolver thread; answers are kept for the life of the child, as httpd does by default.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::buf::{Input, Outlet, Output};
@@ -32,7 +33,12 @@ pub enum Dialing {
     Resolving,
     /// A connection is being made.
     Connecting,
+    /// The backend's unix socket has a full backlog; at this time of the loop's clock it is tried again.
+    Backlogged(u64),
 }
+
+/// How long to leave a full backlog alone, in milliseconds. The kernel does not tell when it has room.
+const BACKLOG_PAUSE_MS: u64 = 10;
 
 /// What is known of the hosts of all backends.
 #[derive(Debug)]
@@ -171,6 +177,12 @@ impl Core {
                     self.watch_upstream(key)?;
                     self.pair(exchange, key);
                     Ok(Step::Again)
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.pool.closed(backend);
+                    let at = self.gear.now_ms + BACKLOG_PAUSE_MS;
+                    self.set_dialing(exchange, Dialing::Backlogged(at));
+                    Ok(Step::Wait)
                 }
                 Err(error) => {
                     self.pool.closed(backend);
@@ -389,7 +401,7 @@ impl Core {
     }
 
     /// The addresses of a backend's host have come, or not.
-    pub fn resolved(&mut self, backend: u32, answer: std::io::Result<Vec<SocketAddr>>) {
+    pub fn resolved(&mut self, backend: u32, answer: io::Result<Vec<SocketAddr>>) {
         let Some(known) = self.addresses.known.get_mut(backend as usize) else {
             return;
         };
@@ -468,7 +480,7 @@ impl Core {
         }
     }
 
-    fn try_next_address(&mut self, key: Key, exchange: Key, error: &std::io::Error) {
+    fn try_next_address(&mut self, key: Key, exchange: Key, error: &io::Error) {
         let Some(up) = self.upstreams.take(key) else {
             return;
         };

@@ -93,7 +93,11 @@ impl Core {
         failure: &Failure,
         has_begun: bool,
     ) -> Option<Box<Answer>> {
-        let is_deaf = failure.side == Side::Client && failure.kind == FailureKind::Closed;
+        // A client that closed its sending side in the middle of a request may still listen; one whose connection
+        // broke does not.
+        let is_deaf = failure.side == Side::Client
+            && failure.kind == FailureKind::Closed
+            && failure.client_status.is_none();
         let client = self.clients.at_mut(key)?;
         client.codec.close_after_response();
         if has_begun || is_deaf || failure.kind == FailureKind::WriteTimeout {

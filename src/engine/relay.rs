@@ -146,6 +146,15 @@ impl Core {
         };
         if head.status == Status::CONTINUE {
             cell.awaits_continue = false;
+            // RFC 9110 §15.2.1: meant for who asked. A client that did not ask may take it for its response.
+            let was_asked = cell
+                .head
+                .as_deref()
+                .is_some_and(|head| head.expects_continue);
+            if !was_asked {
+                gear.responses.put(head);
+                return Ok(Step::Again);
+            }
         }
         let part = Part::Interim(head);
         let mut outlet = Outlet {

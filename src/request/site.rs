@@ -295,6 +295,18 @@ fn notes(server: &Server, handlers: &[&'static dyn Handler]) -> Vec<Diagnostic> 
                 None => note,
             });
         }
+        for document in &dir.error_documents {
+            if let model::ErrorPage::Path(path) = &document.page {
+                let note = Diagnostic::warning(format!(
+                    "ErrorDocument {} {path} names a local path, which has no effect yet; the built-in page is sent",
+                    document.status
+                ));
+                notes.push(match place {
+                    Some(place) => note.at(place),
+                    None => note,
+                });
+            }
+        }
         if let Some(model::Handler::Named(name)) = dir.set_handler.get()
             && let Some(place) = dir.set_handler.place()
             && !handlers.iter().any(|handler| handler.name() == name)

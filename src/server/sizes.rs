@@ -115,3 +115,14 @@ pub(super) fn was_running(earlier: &Reader) -> bool {
             .snapshot()
             .is_ok_and(|snapshot| snapshot.global.state != Some(scoreboard::ServerState::Stopped))
 }
+
+/// The parent that keeps a scoreboard, when it is a living process other than this one.
+pub(super) fn living_owner(earlier: &Reader) -> Option<u32> {
+    let now_ms = clock::now().unix_ms();
+    let lives = matches!(
+        earlier.state(now_ms),
+        Ok(Liveness::Live | Liveness::Hung { .. })
+    );
+    let owner = earlier.snapshot().ok().filter(|_| lives)?.global.parent_pid;
+    (owner != process::Pid::ours().number()).then_some(owner)
+}

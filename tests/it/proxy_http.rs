@@ -751,3 +751,57 @@ fn a_response_cut_short_by_the_backend_is_cut_short_for_the_client() {
 const LARGE: u64 = 64 * 1024 * 1024;
 /// What a child may occupy while such a content passes through.
 const MEMORY_KIB: u64 = 32 * 1024;
+
+#[test]
+fn a_unix_sockets_full_backlog_is_waited_for() {
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+    };
+    use std::io::{Read as _, Write as _};
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = directory.path().join("backend.sock");
+    let address = UnixAddr::new(&path).unwrap();
+    let open = |flags| socket(AddressFamily::Unix, SockType::Stream, flags, None).unwrap();
+    let listener = open(SockFlag::SOCK_CLOEXEC);
+    bind(listener.as_raw_fd(), &address).unwrap();
+    listen(&listener, Backlog::new(0).unwrap()).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let client = open(SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC);
+        if connect(client.as_raw_fd(), &address).is_err() {
+            break;
+        }
+        waiting.push(client);
+    }
+    let conf = format!(
+        "LogLevel debug\nProxyPass / unix:{}|http://backend/\n",
+        path.display()
+    );
+    let tine = Tine::start(&conf);
+    let mut client = tine.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    until("the backend was tried twice", || {
+        tine.log_count("has acquired connection") >= 2
+    });
+    drop(waiting);
+    let listener = UnixListener::from(listener);
+    let mut answered = false;
+    while !answered {
+        let (mut stream, _): (UnixStream, _) = listener.accept().unwrap();
+        // Those that only filled the backlog say nothing.
+        let mut head = [0; 1024];
+        if stream.read(&mut head).unwrap() > 0 {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere")
+                .unwrap();
+            answered = true;
+        }
+    }
+    assert_eq!(client.response().expect(200).text(), "here");
+}

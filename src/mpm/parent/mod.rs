@@ -142,7 +142,9 @@ impl<S: Service> Parent<S> {
             Ok(plan) => listeners.adopt(plan, &settings.listen_options),
             Err(error) => {
                 service.log(Level::Error, &error.to_string());
-                return Err("no listening sockets available, shutting down".to_owned());
+                return Err(format!(
+                    "{error}\nno listening sockets available, shutting down"
+                ));
             }
         }
         if listeners.is_empty() {
