@@ -364,7 +364,11 @@ fn a_client_that_half_closes_still_gets_its_answer() {
     let origin = Origin::start("origin", move |call| {
         call.wait(&held).reply(200, &[], b"late")
     });
-    let tine = proxy(&origin);
+    // The end is noticed, not waited for.
+    let tine = Tine::start(&format!(
+        "KeepAliveTimeout 60\nProxyPass / {}/\n",
+        origin.url()
+    ));
     let mut client = tine.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     client.half_close();
