@@ -291,7 +291,7 @@ impl mpm::Service for Server {
         }
         compile::notes(env)
             .iter()
-            .for_each(|note| self.say(Level::Warn, &note.brief()));
+            .for_each(|note| self.say(Level::Warn, &format!("TN0406: {}", note.brief())));
         let settings = Settings {
             listens: compile::listens(env.config),
             listen_options: compile::listen_options(env.config, &settled),

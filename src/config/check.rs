@@ -4,7 +4,7 @@
 //! have no effect: schemes that are not spoken, sizes of another process model.
 
 use super::diagnostic::Diagnostic;
-use super::model::{Config, Mpm, WorkerUrl};
+use super::model::{Config, Handler, Mpm, WorkerUrl};
 use super::modules::load_line;
 use super::source::Place;
 use std::collections::BTreeSet;
@@ -23,6 +23,19 @@ pub(super) fn check(config: &Config) -> Vec<Diagnostic> {
             Diagnostic::error("no listening sockets available, shutting down")
                 .hint("add `Listen 80`, or another port"),
         );
+    }
+    for listen in &config.listens {
+        if listen.protocol.as_deref() == Some("https") {
+            let message = format!("Listen {}: plain HTTP is spoken there", listen.text);
+            let hint =
+                "TLS is not available yet: let it end in front of tine, and leave `https` out";
+            found.push(
+                Diagnostic::warning(message)
+                    .at(&listen.place)
+                    .under("https")
+                    .hint(hint),
+            );
+        }
     }
     balancers(config, &mut found);
     schemes(config, &mut found);
@@ -60,7 +73,8 @@ fn balancers(config: &Config, found: &mut Vec<Diagnostic>) {
                 "AH02432: Cannot find LB Method: {}",
                 balancer.params.lbmethod()
             ))
-            .at(&balancer.place);
+            .at(&balancer.place)
+            .under(balancer.params.lbmethod());
             found.push(error.hint(format!("add `{}`", load_line(&lbmethod))));
         }
     }
@@ -80,7 +94,16 @@ fn schemes(config: &Config, found: &mut Vec<Diagnostic>) {
             .workers
             .iter()
             .map(|worker| (&worker.url, &worker.place));
-        for (url, place) in members.chain(workers) {
+        let dirs = std::iter::once(&server.location_defaults)
+            .chain(server.locations.iter().map(|location| &location.dir));
+        let handlers =
+            dirs.filter_map(
+                |dir| match (dir.set_handler.get()?, dir.set_handler.place()) {
+                    (Handler::Proxy(url), Some(place)) => Some((url, place)),
+                    (Handler::Proxy(_) | Handler::None | Handler::Named(_), _) => None,
+                },
+            );
+        for (url, place) in members.chain(workers).chain(handlers) {
             if told.insert(url.scheme.clone()) {
                 found.extend(scheme(config, url, place));
             }
@@ -98,8 +121,8 @@ fn scheme(config: &Config, url: &WorkerUrl, place: &Place) -> Option<Diagnostic>
         return Some(
             Diagnostic::warning(message)
                 .at(place)
-                .under(&url.scheme)
-                .hint("http backends are what is available"),
+                .under(format!("{name}://"))
+                .hint(cure(name)),
         );
     }
     let (_, module) = SCHEME_MODULES
@@ -116,6 +139,19 @@ fn scheme(config: &Config, url: &WorkerUrl, place: &Place) -> Option<Diagnostic>
             .at(place)
             .hint(format!("add `{}`", load_line(module))),
     )
+}
+
+/// What to do about a scheme that is not spoken.
+fn cure(scheme: &str) -> &'static str {
+    match scheme {
+        "ajp" => "only http:// backends are available: use the server's HTTP connector",
+        "fcgi" | "scgi" | "uwsgi" => {
+            "only http:// backends are available: put an HTTP server in front of this one"
+        }
+        "https" | "wss" => "only http:// backends are available: TLS is not, yet",
+        "ws" => "only http:// backends are available: upgrades are not, yet",
+        _ => "only http:// backends are available",
+    }
 }
 
 /// Sizes of a process model that is not in use. Once an MPM is chosen, the others' directives are unknown; until then they are read.

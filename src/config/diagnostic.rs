@@ -7,10 +7,11 @@
 //! with the enclosing files in front; while *walking* the finished tree (every other directive) it is two lines.
 
 use super::source::{Place, Sources};
+use std::collections::HashMap;
 use std::fmt;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// The server will not start.
     Error,
@@ -102,6 +103,19 @@ impl Diagnostic {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// What two diagnostics about the same mistake have in common; none without a line.
+    fn key(&self) -> Option<(Severity, String, Vec<String>, String)> {
+        let snippet = self.snippet.as_ref()?;
+        let marked = snippet.column..snippet.column.saturating_add(snippet.width);
+        let marked = snippet.text.get(marked)?.to_owned();
+        Some((
+            self.severity,
+            self.message.clone(),
+            self.hints.clone(),
+            marked,
+        ))
     }
 
     /// The same about this part of its line.
@@ -225,6 +239,54 @@ impl fmt::Display for Snippet {
     }
 }
 
+/// Tells what is wrong in the same way in many lines once, with the other lines in a hint: a file with fifty rewrite rules has one problem.
+pub(crate) fn folded(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut places: HashMap<_, Vec<Place>> = HashMap::new();
+    for diagnostic in &diagnostics {
+        if let (Some(key), Some(place)) = (diagnostic.key(), &diagnostic.place) {
+            places.entry(key).or_default().push(place.clone());
+        }
+    }
+    let mut kept = Vec::new();
+    for diagnostic in diagnostics {
+        let same = diagnostic.key().and_then(|key| places.get_mut(&key));
+        match same {
+            Some(same) if same.is_empty() => {}
+            Some(same) if same.len() >= MANY => {
+                // Emptied, so that the next ones are passed over.
+                let hint = also(&std::mem::take(same));
+                kept.push(diagnostic.hint(hint));
+            }
+            Some(_) | None => kept.push(diagnostic),
+        }
+    }
+    kept
+}
+
+/// From how many lines on the same complaint is told once.
+const MANY: usize = 3;
+
+/// `the same on line 4, 7, line 3 of b.conf`, of all places but the first.
+fn also(places: &[Place]) -> String {
+    let mut text = String::from("the same on ");
+    for (index, pair) in places.windows(2).enumerate() {
+        let [before, place] = pair else { continue };
+        let comma = if index == 0 { "" } else { ", " };
+        let line = if index == 0 || before.file != place.file {
+            "line "
+        } else {
+            ""
+        };
+        let file = if before.file == place.file {
+            String::new()
+        } else {
+            format!(" of {}", place.file)
+        };
+        text.push_str(&format!("{comma}{line}{}{file}", place.line));
+    }
+    text
+}
+
 /// Renders several diagnostics, one after the other.
 pub fn render(diagnostics: &[Diagnostic]) -> String {
     diagnostics.iter().map(ToString::to_string).collect()
@@ -268,6 +330,34 @@ mod tests {
                         \x20     |         ^^ no port\n\
                         hint: write `Listen 80`\n";
         assert_eq!(diagnostic.to_string(), expected);
+    }
+
+    #[test]
+    fn the_same_mistake_in_many_lines_is_told_once() {
+        let wrong = |file: &str, line: u32, word: &str| Diagnostic {
+            place: Some(Place::new(file, line)),
+            snippet: Some(Snippet {
+                line,
+                text: word.to_owned(),
+                column: 0,
+                width: word.len(),
+                label: None,
+            }),
+            ..Diagnostic::error("no").hint("yes")
+        };
+        let folded = folded(vec![
+            wrong("a", 1, "x"),
+            wrong("a", 2, "y"),
+            wrong("a", 3, "x"),
+            wrong("a", 5, "x"),
+            wrong("b", 2, "x"),
+            Diagnostic::error("whole"),
+        ]);
+        let hints: Vec<_> = folded.iter().map(|one| one.hints.join("; ")).collect();
+        assert_eq!(
+            hints,
+            ["yes; the same on line 3, 5, line 2 of b", "yes", ""]
+        );
     }
 
     #[test]

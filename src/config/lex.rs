@@ -121,11 +121,13 @@ impl Mapped {
         }
     }
 
-    /// The text with every `${NAME}` replaced that `lookup` knows; the ranges (of the result) of those that it does not know.
+    /// The text with every `${NAME}` replaced that `lookup` knows; the ranges (of the result) of those that it does not know. Values take
+    /// their bytes from `room`; `None` when it is used up.
     pub(crate) fn expanded(
         &self,
         lookup: &dyn Fn(&str) -> Option<String>,
-    ) -> (Self, Vec<Range<usize>>) {
+        room: &mut usize,
+    ) -> Option<(Self, Vec<Range<usize>>)> {
         let mut result = Self::default();
         let mut unknown = Vec::new();
         let mut at = 0;
@@ -134,6 +136,7 @@ impl Mapped {
             let name = self.slice(reference.start + 2..reference.end - 1);
             match lookup(name) {
                 Some(value) => {
+                    *room = room.checked_sub(value.len())?;
                     let spot = self.spot(reference.clone());
                     let (line, column, width) =
                         spot.map_or((0, 0, 1), |spot| (spot.line, spot.column, spot.width));
@@ -151,7 +154,7 @@ impl Mapped {
             at = reference.end;
         }
         self.copy_into(&mut result, at..self.text.len());
-        (result, unknown)
+        Some((result, unknown))
     }
 
     fn copy_into(&self, result: &mut Self, range: Range<usize>) {
@@ -322,11 +325,13 @@ mod tests {
         let mut cursor =
             Cursor::new(sources.add("t", "Listen ${IP}:${PORT} ${map:k} ${NO} ${} $x"));
         let line = cursor.next(&sources).unwrap().unwrap();
-        let (text, unknown) = line.text.expanded(&|name| match name {
+        let lookup = |name: &str| match name {
             "IP" => Some("10.0.0.1".to_owned()),
             "PORT" => Some("${IP}".to_owned()),
             _ => None,
-        });
+        };
+        assert!(line.text.expanded(&lookup, &mut 8).is_none());
+        let (text, unknown) = line.text.expanded(&lookup, &mut 100).unwrap();
         assert_eq!(text.as_str(), "Listen 10.0.0.1:${IP} ${map:k} ${NO} ${} $x");
         let unknown: Vec<_> = unknown.into_iter().map(|range| text.slice(range)).collect();
         assert_eq!(unknown, ["${NO}"]);

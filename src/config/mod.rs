@@ -190,7 +190,7 @@ fn finish(mut build: Build, mut main: Server) -> Result<Config, Vec<Diagnostic>>
     name_formats(&mut main);
     build.config.main = main;
     // Errors that single lines made would only be told a second time by looking at the whole.
-    let mut diagnostics = build.diagnostics;
+    let mut diagnostics = diagnostic::folded(build.diagnostics);
     diagnostics.extend(check::check(&build.config));
     if diagnostics
         .iter()

@@ -137,6 +137,7 @@ pub(crate) static MODULES: &[Module] = &[
         "mod_lbmethod_heartbeat.c",
         Kind::Absent,
     ),
+    module("jk_module", "mod_jk.c", Kind::Absent),
     module("ldap_module", "util_ldap.c", Kind::Absent),
     module("log_debug_module", "mod_log_debug.c", Kind::Absent),
     module("log_forensic_module", "mod_log_forensic.c", Kind::Absent),

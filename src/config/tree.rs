@@ -28,6 +28,9 @@ use std::path::{Path, PathBuf};
 /// How many files may enclose one another.
 const INCLUDE_DEPTH_MAX: usize = 128;
 
+/// How many bytes variables and macros may add. httpd has no such limit; without one, a few lines that double each other fill the memory.
+const ADDED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// How many sections may enclose one another. httpd has no such limit; nobody needs it, and walking the tree recurses.
 const SECTION_DEPTH_MAX: usize = 64;
 
@@ -52,6 +55,9 @@ pub(crate) struct Reader<'a> {
     pub(crate) runtime_dir: Option<PathBuf>,
     /// True when a `LoadModule` line for something other than an MPM was met.
     pub(crate) met_load_module: bool,
+    met_unknown_variable: bool,
+    /// How many bytes variables and macros may still add.
+    room: usize,
     macros: Vec<Macro>,
     macros_in_use: Vec<String>,
     chain: Vec<Place>,
@@ -122,6 +128,8 @@ impl<'a> Reader<'a> {
             server_root,
             runtime_dir: None,
             met_load_module: false,
+            met_unknown_variable: false,
+            room: ADDED_BYTES_MAX,
             macros: Vec::new(),
             macros_in_use: Vec::new(),
             chain: Vec::new(),
@@ -167,7 +175,15 @@ impl<'a> Reader<'a> {
     ) {
         let skipping =
             matches!(open.last(), Some(frame) if matches!(frame.kind, FrameKind::Skipped));
-        let (text, unknown) = line.text.expanded(&|name| self.variable(name));
+        let mut room = self.room;
+        let expanded = line.text.expanded(&|name| self.variable(name), &mut room);
+        self.room = room;
+        let Some((text, unknown)) = expanded else {
+            if let Err(fault) = self.take_room(usize::MAX) {
+                self.fail(&self.bare(source, line.line), fault);
+            }
+            return;
+        };
         let Some(node) = self.parse(source, text, line.line) else {
             return;
         };
@@ -177,6 +193,9 @@ impl<'a> Reader<'a> {
                 let mut warning =
                     node.diagnostic(&self.sources, Severity::Warning, Phase::Read, Some(range));
                 warning.message = format!("AH00111: Config variable {name} is not defined");
+                if !std::mem::replace(&mut self.met_unknown_variable, true) {
+                    warning.hints.push(self.about_variables());
+                }
                 self.diagnostics.push(warning);
             }
         }
@@ -388,6 +407,29 @@ impl<'a> Reader<'a> {
         defined.or_else(|| (self.outside.env)(name))
     }
 
+    /// Takes bytes from what variables and macros may add. Once it is used up, nothing is added any more.
+    fn take_room(&mut self, bytes: usize) -> Result<(), Fault> {
+        if let Some(left) = self.room.checked_sub(bytes) {
+            self.room = left;
+            return Ok(());
+        }
+        let message = format!("variables and macros add more than {ADDED_BYTES_MAX} bytes");
+        self.room = 0;
+        Err(Fault::new(message).hint("one of them contains another one several times, and so on"))
+    }
+
+    /// Where variables may come from. Debian's configuration has its from a file that only its start scripts read.
+    fn about_variables(&self) -> String {
+        let exports = self.absolute("envvars");
+        if exports.is_file() {
+            return format!(
+                "run `. {}` first: it exports the variables of this configuration",
+                exports.display()
+            );
+        }
+        "define it with `Define NAME value`, with `-D NAME=value` or in the environment".to_owned()
+    }
+
     /// A path as httpd finds it: relative ones start at the server root.
     fn absolute(&self, path: &str) -> PathBuf {
         match &self.server_root {
@@ -448,9 +490,12 @@ fn directory(node: &Node, name: &str, message: &str, base: &Path) -> Result<Path
     };
     let path_found = base.join(&path.text);
     if !path_found.is_dir() {
-        return Err(Fault::new(message)
-            .on(path.range.clone())
-            .hint(format!("create `{}`", path_found.display())));
+        let fault = Fault::new(message).on(path.range.clone());
+        return Err(if path.text.contains("${") {
+            fault
+        } else {
+            fault.hint(format!("create `{}`", path_found.display()))
+        });
     }
     Ok(path_found)
 }

@@ -6,7 +6,7 @@
 use super::args::{Word, is_glob, words};
 use super::diagnostic::{Diagnostic, Severity, last_line};
 use super::directive::{self, Action, Contexts, Directive, Policy, SectionKind};
-use super::directives::{access, hosts, proxy};
+use super::directives::{access, hosts, proxy, unsupported};
 use super::judges::Judges;
 use super::model::{Config, DirConfig, Location, Modules, Pattern, ProxySection, Server};
 use super::modules;
@@ -455,6 +455,7 @@ fn not_here(
             let complaint = Complaint::new(format!(
                 "{name}{close} is not available here, and going on without it would change what is served"
             ));
+            let hint = unsupported::advice(name, scope.node).unwrap_or_else(|| hint.to_owned());
             Err(if hint.is_empty() {
                 complaint
             } else {

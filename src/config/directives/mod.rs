@@ -15,7 +15,7 @@ mod reading;
 mod reqtimeout;
 mod requests;
 mod status;
-mod unsupported;
+pub(super) mod unsupported;
 mod workers;
 
 use super::directive::Directive;

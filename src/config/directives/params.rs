@@ -107,7 +107,7 @@ fn apply<T>(
         match param.set(target, &pair.value, scope.place()) {
             Ok(()) => {
                 if let Effect::Later(instead) = param.effect {
-                    let what = format!("{} parameter `{}`", kind.to_ascii_lowercase(), param.key);
+                    let what = format!("{} parameter `{}`", called(kind), param.key);
                     scope.used_later(&what, instead, pair.range.clone());
                 }
             }
@@ -123,6 +123,15 @@ fn apply<T>(
     }
 }
 
+/// Our word for what httpd calls so.
+fn called(kind: &str) -> &'static str {
+    if kind == "Worker" {
+        "member"
+    } else {
+        "balancer"
+    }
+}
+
 fn unknown<T>(
     table: &'static [Param<T>],
     pair: &Pair,
@@ -132,15 +141,7 @@ fn unknown<T>(
 ) -> Complaint {
     let complaint = Complaint::new(wording.message(&format!("unknown {kind} parameter"), pair))
         .over(pair.key_range.clone())
-        .label(format!(
-            "unknown {} parameter `{}`",
-            if kind == "Worker" {
-                "member"
-            } else {
-                "balancer"
-            },
-            pair.key
-        ));
+        .label(format!("unknown {} parameter `{}`", called(kind), pair.key));
     if let Some(param) = params::find(table, &pair.key) {
         return complaint.hint(format!(
             "add `{}`: the modules are listed, and this one is not",

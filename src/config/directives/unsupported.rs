@@ -3,9 +3,10 @@
 //! Know first: *ignore* is for what cannot change what a proxy answers (directory listings, file caches); *warn* for what changes a detail;
 //! *refuse* for what would make the server do something else than the file says. Nothing else is passed over in silence.
 
-use crate::config::args::on_off;
+use crate::config::args::{Word, on_off};
 use crate::config::directive::{Arity, Contexts, Directive, Policy};
 use crate::config::scope::{Args, Complaint, Scope};
+use crate::config::tree::Node;
 
 /// One entry per name: module, policy, hint, names.
 macro_rules! policies {
@@ -23,7 +24,7 @@ const SSL_PROXY: Contexts = Contexts::SERVERS.or(Contexts::PROXY);
 
 /// The entries.
 pub(super) static TABLE: &[Directive] = policies! {
-    "core_module" Refuse "expressions are not available; use Location sections":
+    "core_module" Refuse "expressions are not available; use VirtualHost and Location sections":
         "<If" "<ElseIf" "<Else";
     "core_module" Warn "no files are served; handlers are set with SetHandler":
         "AddHandler" "RemoveHandler";
@@ -58,6 +59,14 @@ pub(super) static TABLE: &[Directive] = policies! {
         "NoProxy";
     "proxy_connect_module" Warn "forward proxying is not available yet":
         "AllowCONNECT";
+    "jk_module" Refuse "write a ProxyPass to a balancer, with a BalancerMember for the HTTP connector of each worker":
+        "JkWorkersFile" "JkWorkerProperty" "JkMount" "JkMountCopy" "JkUnMount" "JkMountFile" "JkAutoAlias"
+        "JkStripSession" "JkExtractSSL" "JkEnvVar" "JkOptions";
+    "jk_module" Warn "the members of a balancer are what is logged about":
+        "JkLogFile" "JkLogLevel" "JkLogStampFormat" "JkRequestLogFormat" "JkShmFile" "JkShmSize"
+        "JkWatchdogInterval";
+    "php_module" Warn "PHP does not run inside the server; set it where PHP runs":
+        "php_value" "php_flag" "php_admin_value" "php_admin_flag" "PHPIniDir";
     "proxy_fcgi_module" Refuse "FastCGI backends are not available yet":
         "ProxyFCGIBackendType" "ProxyFCGISetEnvIf";
     "proxy_scgi_module" Refuse "SCGI backends are not available yet":
@@ -82,7 +91,7 @@ pub(super) static TABLE: &[Directive] = policies! {
         "HeartbeatAddress";
     "watchdog_module" Ignore "":
         "WatchdogInterval";
-    "headers_module" Refuse "fields are not edited yet; ProxyAddHeaders, ProxyPreserveHost and ProxyVia are available":
+    "headers_module" Refuse "fields are not edited yet: let the backend do it; ProxyAddHeaders, ProxyPreserveHost and ProxyVia are available":
         "Header" "RequestHeader";
     "setenvif_module" Refuse "request variables are not available yet":
         "SetEnvIf" "SetEnvIfNoCase" "SetEnvIfExpr";
@@ -94,7 +103,7 @@ pub(super) static TABLE: &[Directive] = policies! {
         "PassEnv" "UnsetEnv";
     "rewrite_module" Refuse "URLs are mapped with ProxyPass and ProxyPassMatch":
         "RewriteRule" "RewriteCond" "RewriteMap" "RewriteBase" "RewriteOptions";
-    "alias_module" Refuse "no redirects are sent; let a backend do it":
+    "alias_module" Refuse "no redirects are sent: map the path to a backend that sends them":
         "Redirect" "RedirectMatch" "RedirectPermanent" "RedirectTemp" "RedirectRelative";
     "alias_module" Warn "no files are served":
         "Alias" "AliasMatch" "ScriptAlias" "ScriptAliasMatch" "AliasPreservePath";
@@ -102,7 +111,7 @@ pub(super) static TABLE: &[Directive] = policies! {
         "RemoteIPHeader" "RemoteIPInternalProxy" "RemoteIPInternalProxyList"
         "RemoteIPTrustedProxy" "RemoteIPTrustedProxyList" "RemoteIPProxiesHeader"
         "RemoteIPProxyProtocol" "RemoteIPProxyProtocolExceptions";
-    "ssl_module" Refuse "TLS is not available yet":
+    "ssl_module" Refuse "TLS is not available yet: let it end in front of tine, and listen for plain HTTP":
         "SSLCertificateFile" "SSLCertificateKeyFile" "SSLCertificateChainFile"
         "SSLCACertificateFile" "SSLCACertificatePath" "SSLVerifyClient" "SSLRequireSSL"
         "SSLRequire" "SSLProxyVerify" "SSLProxyCACertificateFile" "SSLProxyCACertificatePath"
@@ -122,11 +131,11 @@ pub(super) static TABLE: &[Directive] = policies! {
     "http2_module" Warn "HTTP/1.1 is what is spoken":
         "H2Direct" "H2MaxSessionStreams" "H2Push" "H2Upgrade" "H2WindowSize" "H2MinWorkers"
         "H2MaxWorkers" "H2ModernTLSOnly";
-    "authn_core_module" Refuse "clients are known by address only":
+    "authn_core_module" Refuse "clients are known by address only: write `Require ip` with their addresses, or let the backend ask for passwords":
         "AuthType" "AuthName";
-    "auth_basic_module" Refuse "clients are known by address only":
+    "auth_basic_module" Refuse "clients are known by address only: write `Require ip` with their addresses, or let the backend ask for passwords":
         "AuthBasicProvider" "AuthBasicAuthoritative" "AuthBasicFake" "AuthUserFile";
-    "authz_groupfile_module" Refuse "clients are known by address only":
+    "authz_groupfile_module" Refuse "clients are known by address only: write `Require ip` with their addresses, or let the backend ask for passwords":
         "AuthGroupFile";
     "authz_core_module" Ignore "":
         "AuthzSendForbiddenOnFailure" "AuthzProviderAlias";
@@ -211,11 +220,46 @@ fn off_only(_: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
         return Ok(());
     }
     let hint = if name == "RewriteEngine" {
-        "URLs are mapped with ProxyPass and ProxyPassMatch"
+        "map URLs with ProxyPass and ProxyPassMatch, and remove what rewrites them"
     } else {
-        "TLS is not available yet"
+        "TLS is not available yet: let it end in front of tine, and listen for plain HTTP"
     };
     Err(args
         .complaint(0, format!("{name} {} is not available here", args.text(0)))
         .hint(hint))
+}
+
+/// A better hint than the table's, where the line itself shows what it is for.
+pub(in crate::config) fn advice(name: &str, node: &Node) -> Option<String> {
+    match name {
+        "RewriteRule" => rewrite_advice(&node.words()),
+        "Header" if node.text.as_str().contains("BALANCER_WORKER_ROUTE") => Some(
+            "sessions stick by a cookie of the backend: let each member put its route into the one that `stickysession` names, as \
+             Tomcat does with jvmRoute"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// What a rule with `[P]` is as a mapping.
+fn rewrite_advice(words: &[Word]) -> Option<String> {
+    let [pattern, url, flags] = words else {
+        return None;
+    };
+    let flags = flags.text.strip_prefix('[')?.strip_suffix(']')?;
+    let is_proxy = flags
+        .split(',')
+        .any(|flag| ["P", "proxy"].contains(&flag.trim()));
+    let is_available = ["http://", "balancer://"]
+        .iter()
+        .any(|scheme| url.text.starts_with(scheme));
+    let fills_in_groups_only = !url.text.contains('%');
+    let is_anchored = pattern.text.starts_with("^/");
+    (is_proxy && is_available && fills_in_groups_only && is_anchored).then(|| {
+        format!(
+            "write `ProxyPassMatch {} {}`, unless conditions matter",
+            pattern.text, url.text
+        )
+    })
 }

@@ -7,6 +7,9 @@ use super::{Fault, Node, Reader};
 use crate::config::args::{Word, words};
 use crate::config::lex::Cursor;
 
+/// What the use of a macro costs besides its text.
+const USE_BYTES: usize = 256;
+
 /// A macro.
 #[derive(Debug, Clone)]
 pub(super) struct Macro {
@@ -110,6 +113,7 @@ impl Reader<'_> {
             .iter()
             .map(|line| substitute(line, &found.parameters, values) + "\n")
             .collect();
+        self.take_room(text.len() + USE_BYTES)?;
         let title = format!(
             "macro '{}' ({}) used on line {} of \"{}\"",
             found.name, found.defined, node.place.line, node.place.file

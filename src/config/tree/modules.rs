@@ -30,7 +30,10 @@ impl Reader<'_> {
             );
             warning.hints.push(match near {
                 Some(near) => format!("did you mean `{near}_module`?"),
-                None => "everything is compiled in; the line may go".to_owned(),
+                None => {
+                    "remove the line, and what belongs to the module; what there is, is compiled in"
+                        .to_owned()
+                }
             });
             self.diagnostics.push(warning);
             self.modules.loaded.push(identifier.text.clone());
