@@ -379,6 +379,23 @@ fn a_client_that_half_closes_still_gets_its_answer() {
 }
 
 #[test]
+fn a_client_that_half_closes_gets_a_large_answer_whole() {
+    let origin = Origin::start("origin", |call| {
+        call.send("HTTP/1.1 200 OK\r\nContent-Length: 16000000\r\n\r\n");
+        call.send_pattern(16_000_000);
+    });
+    let tine = proxy(&origin);
+    let mut client = tine.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.half_close();
+    let mut check = PatternCheck::default();
+    let response = client.streamed(false, &mut |piece| check.add(piece));
+    response.expect("a whole response").expect(200);
+    assert_eq!((check.length, check.is_wrong), (16_000_000, false));
+    assert!(client.is_closed());
+}
+
+#[test]
 fn a_client_that_goes_away_frees_the_backend() {
     let origin = Origin::start("origin", |call| {
         call.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
