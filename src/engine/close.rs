@@ -53,7 +53,8 @@ impl Core {
         exchanges.release(exchange);
         if keeps {
             client.enter(Stage::Idle, gear.now_ms);
-            return if client.has_input() {
+            // The client's end may have been announced meanwhile, with no event to follow.
+            return if client.has_input() || client.transport.may_fill() {
                 Step::Again
             } else {
                 Step::Wait

@@ -92,7 +92,12 @@ impl Core {
                     client.input.rest(&mut gear.blocks);
                     return Step::Wait;
                 }
-                // Closed, or broken, between requests: that is how connections end.
+                // Closed between requests: that is how connections end. The last response may still be on its way.
+                Ok(_) if !client.output.is_empty() => {
+                    client.must_linger = false;
+                    client.enter(Stage::Closing, gear.now_ms);
+                    return Step::Again;
+                }
                 Ok(_) | Err(_) => return self.drop_client(key),
             }
         }

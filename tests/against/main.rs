@@ -17,7 +17,7 @@
 )]
 
 #[path = "../it/harness/mod.rs"]
-#[allow(dead_code, reason = "the integration tests use the rest")]
+#[allow(dead_code, unused_imports, reason = "the integration tests use the rest")]
 mod harness;
 
 use harness::client::Broken;

@@ -364,13 +364,34 @@ fn a_client_that_half_closes_still_gets_its_answer() {
     let origin = Origin::start("origin", move |call| {
         call.wait(&held).reply(200, &[], b"late")
     });
-    let tine = proxy(&origin);
+    // The end is noticed, not waited for.
+    let tine = Tine::start(&format!(
+        "KeepAliveTimeout 60\nProxyPass / {}/\n",
+        origin.url()
+    ));
     let mut client = tine.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     client.half_close();
     origin.wait_for(1);
     gate.open();
     assert_eq!(client.response().expect(200).text(), "late");
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_client_that_half_closes_gets_a_large_answer_whole() {
+    let origin = Origin::start("origin", |call| {
+        call.send("HTTP/1.1 200 OK\r\nContent-Length: 16000000\r\n\r\n");
+        call.send_pattern(16_000_000);
+    });
+    let tine = proxy(&origin);
+    let mut client = tine.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.half_close();
+    let mut check = PatternCheck::default();
+    let response = client.streamed(false, &mut |piece| check.add(piece));
+    response.expect("a whole response").expect(200);
+    assert_eq!((check.length, check.is_wrong), (16_000_000, false));
     assert!(client.is_closed());
 }
 
