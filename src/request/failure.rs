@@ -224,25 +224,23 @@ impl Failure {
                 Tag::Tn(306),
                 "{member} had closed the idle connection",
             ),
-            (Side::Backend, FailureKind::Closed) if !self.has_response => (
-                Level::Error,
-                Tag::Tn(312),
-                "{member} closed the connection before it answered",
-            ),
+            (Side::Backend, FailureKind::Closed) if !self.has_response => {
+                (Level::Error, Tag::Tn(312), "{member} gave no answer")
+            }
             (Side::Backend, FailureKind::Closed) => (
                 Level::Error,
                 Tag::Tn(307),
-                "{member} closed the connection before its response was complete",
+                "{member} broke its response off",
             ),
             (Side::Backend, FailureKind::ReadTimeout) if !self.has_response => (
                 Level::Error,
                 Tag::Tn(308),
-                "{member} did not answer in time",
+                "{member} gave no answer in time",
             ),
             (Side::Backend, FailureKind::ReadTimeout) => (
                 Level::Error,
                 Tag::Tn(313),
-                "{member} was silent for too long in the middle of its response",
+                "{member} fell silent in the middle of its response",
             ),
             (Side::Backend, FailureKind::WriteTimeout) => (
                 Level::Error,

@@ -17,7 +17,11 @@
 )]
 
 #[path = "../it/harness/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the integration tests use the rest")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the integration tests use the rest"
+)]
 mod harness;
 
 use harness::client::Broken;

@@ -12,6 +12,7 @@ use super::now_ms;
 use crate::balancer::{self, Judgement, Mark, Member, judge_status, judge_trouble};
 use crate::config::model::BalancerParams;
 use crate::log::{Level, Module, Tag, Trace22};
+use crate::request::verdict::Milestone;
 use crate::request::{Ask, Failure, FailureKind, Outcome, Plan};
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,17 +32,30 @@ impl Proxy {
                 .is_some_and(|cluster| plan.attempt < cluster.balancer.attempts_allowed()),
             is_member_out: false,
         };
+        trace_unanswered(ask, member, failure);
         if again(failure, circumstances) == Again::SameMember {
+            self.trace_release(ask, plan, failure);
             log_failure(ask, plan, failure, "trying again on a new connection");
             return Again::SameMember;
         }
-        trace(ask, member, failure);
         let is_marked = member.is_some_and(|member| mark(ask, member, judgement, failure));
+        self.trace_release(ask, plan, failure);
         circumstances.is_member_out = member.is_some_and(|member| !member.usable());
         let again = again(failure, circumstances);
+        if let (Again::Nobody, Some(cluster)) = (again, cluster) {
+            let balancer = &cluster.balancer.name;
+            ask.trace22(&Trace22::PostRequest { balancer });
+        }
         let next = next(plan, cluster, member.filter(|_| is_marked), again, failure);
         log_failure(ask, plan, failure, &next);
         again
+    }
+
+    /// 2.2 gave the connection of a failed attempt back when it had judged it.
+    fn trace_release(&self, ask: &Ask<'_>, plan: &Plan, failure: &Failure) {
+        if failure.kind != FailureKind::Acquire {
+            self.tell_milestone(ask, plan, Milestone::Released);
+        }
     }
 
     /// What the status of a response, or its end before time, does to the member.
@@ -124,7 +138,7 @@ fn log_failure(ask: &Ask<'_>, plan: &Plan, failure: &Failure, next: &str) {
 }
 
 /// 2.2 named the host and the port of a backend that did not answer; what it said of connecting is a milestone.
-fn trace(ask: &Ask<'_>, member: Option<&Member>, failure: &Failure) {
+fn trace_unanswered(ask: &Ask<'_>, member: Option<&Member>, failure: &Failure) {
     let is_unanswered = matches!(failure.kind, FailureKind::Closed | FailureKind::ReadTimeout);
     if let (Some(member), true) = (member, is_unanswered && !failure.has_response) {
         ask.trace22(&Trace22::StatusLineFailed {

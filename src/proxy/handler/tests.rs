@@ -449,10 +449,11 @@ mod_proxy_http.c(1973): proxy: HTTP: serving URL http://img/dir/x";
     world.finish(&mut asked, 200);
     let log = world.log();
     assert_eq!(
-        log[before..before + 6],
+        log[before..before + 7],
         [
             "(111)Connection refused: proxy: HTTP: attempt to connect to 10.0.0.1:8080 (a) failed",
             "ap_proxy_connect_backend disabling worker for (a)",
+            "proxy_util.c(2029): proxy: HTTP: has released connection for (a)",
             "(111)Connection refused: [client 192.0.2.7:4711] TN0302: member http://a:8080 refused the connection; in error for 60 s, trying \
              the next one (1 of 2)",
             "proxy_util.c(1949): proxy: BALANCER: retrying the worker for (a)",
@@ -482,11 +483,11 @@ fn every_failure_leaves_one_line_that_says_what_is_done_about_it() {
         ),
         (
             failure(FailureKind::Closed, false, false),
-            "0312: member http://a:8080 closed the connection before it answered: why; answering 502",
+            "0312: member http://a:8080 gave no answer: why; answering 502",
         ),
         (
             failure(FailureKind::ReadTimeout, false, false),
-            "0308: member http://a:8080 did not answer in time: why; answering 502",
+            "0308: member http://a:8080 gave no answer in time: why; answering 502",
         ),
         (
             failure(FailureKind::Malformed, false, false),
