@@ -39,8 +39,10 @@ use crate::sys::signals::{Arrived, Signal, Signals};
 use crate::sys::{control, cpu};
 use renew::Changeover;
 use scoreboard::{Board, ServerState};
+use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Start the server, supervise it to its end, and return the exit code. `launch` is from [`process::daemonise`], if that was done.
@@ -81,11 +83,27 @@ pub fn run_single<S: Service>(service: S) -> Result<i32, String> {
         listeners: std::mem::take(&mut parent.listeners).into_sockets(),
         control,
     };
+    keep_beating(board).map_err(|error| error.to_string())?;
     let code = parent.service.run_child(&parent.current, birth);
     // As long as this end is open, the child's end does not take its parent for dead.
     drop(tether);
     board.free_process(index);
     Ok(parent.end(code))
+}
+
+/// Says once a second that this process lives, on a thread of its own: under `-X` the only loop is the child's, which
+/// sleeps when nobody asks anything. Nothing is forked here, so a thread does no harm.
+fn keep_beating(board: &'static Board) -> io::Result<()> {
+    let beat = move || {
+        loop {
+            board.global().heartbeat(clock::now().unix_ms());
+            thread::park_timeout(Duration::from_secs(1));
+        }
+    };
+    thread::Builder::new()
+        .name("heartbeat".to_owned())
+        .spawn(beat)
+        .map(drop)
 }
 
 struct Parent<S: Service> {
