@@ -125,12 +125,7 @@ impl Core {
             (Stage::Fresh | Stage::Idle, _) if client.announced.is_some() => {
                 client.moved_ms + site.timeout_ms
             }
-            (Stage::Fresh, _) => {
-                client.since_ms
-                    + site
-                        .read_header
-                        .deadline_after_ms(client.received, site.timeout_ms)
-            }
+            (Stage::Fresh, _) => head_deadline(client, site),
             (Stage::Idle, _) => client.since_ms + site.keep_alive_timeout_ms,
             (Stage::Lingering, _) => client.since_ms + LINGER_MS,
             (Stage::Busy, Some(cell)) => self.exchange_deadline(client, cell, site).0,
@@ -152,16 +147,11 @@ impl Core {
             FailureKind::WriteTimeout,
         );
         match cell.phase {
-            Phase::Receive => {
-                let allowed = site
-                    .read_header
-                    .deadline_after_ms(client.received, site.timeout_ms);
-                (
-                    client.since_ms + allowed,
-                    Side::Client,
-                    FailureKind::ReadTimeout,
-                )
-            }
+            Phase::Receive => (
+                head_deadline(client, site),
+                Side::Client,
+                FailureKind::ReadTimeout,
+            ),
             Phase::Gather => (
                 client.moved_ms + patience_ms,
                 Side::Client,
@@ -272,6 +262,13 @@ impl Core {
         }
         self.work(key);
     }
+}
+
+/// By when more of a request's head must have come: RequestReadTimeout bounds the whole, Timeout each silence in it.
+fn head_deadline(client: &Client, site: &Site) -> u64 {
+    let rule = site.read_header;
+    let whole = client.since_ms + rule.deadline_after_ms(client.received, site.timeout_ms);
+    whole.min(client.moved_ms + site.timeout_ms)
 }
 
 /// Whole milliseconds of a timeout.

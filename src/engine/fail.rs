@@ -6,7 +6,7 @@
 use std::any::Any;
 
 use crate::balancer;
-use crate::request::{Answer, Failure, FailureKind, Milestone, Sent, Side, Verdict};
+use crate::request::{Answer, Failure, FailureKind, Sent, Side, Verdict};
 
 use super::asks::{ask, retry};
 use super::core::Core;
@@ -49,7 +49,6 @@ impl Core {
         {
             self.drop_upstream(up);
         }
-        self.milestone(exchange, Milestone::Released);
         let Self {
             clients,
             exchanges,

@@ -106,8 +106,9 @@ impl Core {
             return Ok(self.obey(exchange, Verdict::Answer(answer)));
         }
         cell.status = Some(head.status);
-        // Whether the backend keeps its connection says nothing about the client's.
-        head.keep_alive = true;
+        // Whether the backend keeps its connection says nothing about the client's. A refusal in the middle of an upload
+        // ends it, because the rest of the content is not waited for.
+        head.keep_alive = cell.request == Half::Done || head.status.as_u16() < 400;
         books.stamp(&mut head, cell.route.site, gear.now_us);
         let part = Part::Head(head);
         let mut outlet = Outlet {
@@ -280,7 +281,7 @@ impl Core {
                     && !up.transport.ready.closing
                     && up.backend.pool.reuse
             });
-        if is_whole && !cell.plan.is_fresh_only {
+        if is_whole {
             self.keep_upstream(up);
         } else {
             self.drop_upstream(up);

@@ -118,7 +118,7 @@ pub struct Plan {
     pub attempt: u32,
     /// The variables that the attempt sets for logs: BALANCER_NAME and its kin.
     pub vars: Environment,
-    /// Never reuse the backend connection after this exchange, nor take an idle one.
+    /// Take no idle connection: open one.
     pub is_fresh_only: bool,
 }
 
