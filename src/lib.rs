@@ -57,7 +57,7 @@
 //! | 6 | [`proxy`]: `start` | which member ([`balancer`]), what we say to it: a plan with a lease |
 //! | 7 | [`engine::dial`] | an idle connection, or resolve and connect |
 //! | 8 | [`engine::pump`] | request parts out, response parts in, each only while the other side has room |
-//! | 9 | [`engine::work`]: `head_arrived` | the handler rewrites the response's head |
+//! | 9 | `engine/relay.rs`: `head_arrived` | the handler rewrites the response's head |
 //! | 10 | `engine/close.rs`: `finish` | the lease is settled, the connection pooled, the line logged |
 //!
 //! # Invariants

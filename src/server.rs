@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use scoreboard::{Birth as BoardBirth, Board, Capacity, Reader, ServerState, ShapeKind, SlotRange};
+use scoreboard::{Birth as BoardBirth, Board, Reader, ServerState, ShapeKind, SlotRange};
 
 use crate::balancer::Methods;
 use crate::config::{self, Config};
@@ -173,7 +173,7 @@ impl Server {
         let board = Board::create(path, &capacity)
             .map_err(|error| format!("ScoreBoardFile {}: {error}", path.display()))?;
         let board: &'static Board = Box::leak(Box::new(board));
-        self.begin(board, config, settled, &capacity, earlier.as_ref());
+        self.begin(board, config, settled, earlier.as_ref());
         self.board = Some(board);
         Ok(board)
     }
@@ -183,7 +183,6 @@ impl Server {
         board: &Board,
         config: &Config,
         settled: &mpm::Settled,
-        _capacity: &Capacity,
         earlier: Option<&Reader>,
     ) {
         board.global().begin(&BoardBirth {

@@ -141,7 +141,6 @@ struct EventLoop {
 /// The resolver thread of this loop, started by the first question.
 #[derive(Debug)]
 struct Lookups {
-    thread: crossbeam::atomic::AtomicCell<bool>,
     resolver: std::sync::OnceLock<Resolver>,
     bell: Arc<Waker>,
 }
@@ -174,7 +173,6 @@ impl EventLoop {
             }
         }
         let resolver = Arc::new(Lookups {
-            thread: crossbeam::atomic::AtomicCell::new(false),
             resolver: std::sync::OnceLock::new(),
             bell,
         });
@@ -382,7 +380,7 @@ impl Wires for MioWires {
 
     fn resolve(&mut self, backend: u32, host: &str, port: u16) -> io::Result<()> {
         let lookups = &self.resolver;
-        if !lookups.thread.swap(true) {
+        if lookups.resolver.get().is_none() {
             let bell = lookups.bell.clone();
             let resolver = Resolver::start(move || {
                 let _loop_has_ended = bell.wake();

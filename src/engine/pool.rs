@@ -235,12 +235,6 @@ impl Pool {
             .collect()
     }
 
-    /// How many idle connections this loop keeps to `backend`.
-    #[must_use]
-    pub fn idle(&self, backend: &Backend) -> usize {
-        self.idle.get(backend.index as usize).map_or(0, Vec::len)
-    }
-
     fn idle_of(&mut self, backend: &Backend) -> &mut Vec<Key> {
         self.idle
             .get_mut(backend.index as usize)

@@ -5,6 +5,7 @@ use scoreboard::{Capacity, Liveness, Reader};
 use crate::config::Config;
 use crate::config::model;
 use crate::mpm::{Limits, Mpm, Settled};
+use crate::proxy;
 use crate::sys::{clock, process};
 
 /// Balancers and members that a restart may add beyond what the first configuration has; more than that needs a stop
@@ -49,25 +50,13 @@ pub(super) fn settle(config: &Config) -> (Settled, Vec<String>) {
 
 /// What the scoreboard must hold.
 pub(super) fn capacity(config: &Config, settled: &Settled) -> Capacity {
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX / 4);
-    let servers = || config.servers().map(|server| &server.proxy);
-    let balancers: usize = servers().map(|proxy| proxy.balancers.len()).sum();
-    let growth: u32 = config.main.proxy.growth.or(5);
-    let members: usize = servers()
-        .map(|proxy| {
-            let of_balancers: usize = proxy
-                .balancers
-                .iter()
-                .map(|balancer| balancer.members.len())
-                .sum();
-            of_balancers + proxy.workers.len() + 2
-        })
-        .sum();
+    let (balancers, members) = proxy::records(config);
+    let growth = config.main.proxy.growth.or(5);
     Capacity {
         processes: settled.process_records(),
         slots_per_process: settled.shape.slots,
-        balancers: count(balancers) + growth + SPARE_BALANCERS,
-        members: count(members) + SPARE_MEMBERS,
+        balancers: balancers.saturating_add(growth + SPARE_BALANCERS),
+        members: members.saturating_add(SPARE_MEMBERS),
     }
 }
 
