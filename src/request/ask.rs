@@ -58,6 +58,12 @@ impl<'a> Ask<'a> {
         self.route.dir().unwrap_or_else(|| &self.site().base)
     }
 
+    /// A variable of the request, by its name in any case: what SetEnvIf and its kin have set.
+    #[must_use]
+    pub fn var(&self, name: &str) -> Option<&'a [u8]> {
+        self.route.vars.value(name)
+    }
+
     /// The host name of self-references, by `UseCanonicalName`: what the client sent, else ServerName.
     #[must_use]
     pub fn server_name(&self) -> &'a [u8] {

@@ -28,7 +28,7 @@ use crate::http::host::Authority;
 use crate::http::target::Form;
 use crate::http::uri::{self, PathError};
 use crate::http::{Method, RequestHead, Status, Version};
-use crate::log::{Level, Module, Raw, Tag};
+use crate::log::{Environment, Level, Module, Raw, Tag};
 
 /// Where one request belongs. Recycled with its exchange.
 #[derive(Default)]
@@ -51,6 +51,8 @@ pub struct Route {
     pub is_claimed: bool,
     /// What the handler claimed.
     pub claim: Claim,
+    /// The request's own variables (SetEnvIf and its kin); what an attempt sets is in its plan.
+    pub vars: Environment,
     kept: Option<&'static Dir>,
     single: Option<Box<Dir>>,
     /// The path with runs of slashes collapsed, when that makes a difference.
@@ -72,6 +74,7 @@ pub static NOWHERE: Route = Route {
         url: Vec::new(),
         path: Vec::new(),
     },
+    vars: Environment::new(),
     kept: None,
     single: None,
     collapsed: Vec::new(),
@@ -104,6 +107,7 @@ impl Route {
         self.handler = None;
         self.is_claimed = false;
         self.claim.clear();
+        self.vars.clear();
         self.kept = None;
         self.single = None;
         self.collapsed.clear();
