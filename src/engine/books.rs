@@ -173,8 +173,7 @@ impl Books {
 
     /// Writes what went wrong into the error log of the site.
     pub fn log_failure(&self, ask: &Ask<'_>, cell: &Exchange, failure: &Failure) {
-        let member = cell.plan.backend.map(|backend| backend.label.as_str());
-        failure.log(ask, member);
+        failure.log(ask, cell.plan.label().as_deref());
     }
 
     /// Writes a broken assumption of ours into the main error log.

@@ -182,7 +182,7 @@ impl Core {
         let rules = cell.plan.backend.map(|backend| backend.pool);
         let (patience, kind) = match cell.dialing {
             Dialing::Queued => (rules.and_then(|rules| rules.acquire), FailureKind::Acquire),
-            Dialing::Resolving => (
+            Dialing::Resolving(_) => (
                 rules.map(|rules| rules.connect_timeout),
                 FailureKind::Resolve,
             ),
@@ -194,7 +194,7 @@ impl Core {
         let at = cell.count.phase_ms + patience.map_or(site.timeout_ms, millis);
         match cell.dialing {
             Dialing::Backlogged(again) => (again.min(at), Side::Backend, kind),
-            Dialing::Start | Dialing::Queued | Dialing::Resolving | Dialing::Connecting => {
+            Dialing::Start | Dialing::Queued | Dialing::Resolving(_) | Dialing::Connecting => {
                 (at, Side::Backend, kind)
             }
         }

@@ -13,6 +13,8 @@
 //! data, not flags. This file holds the state and what can be computed from it; `work` moves it along, `pump`
 //! moves its bytes, `books` closes it.
 
+use std::net::SocketAddr;
+
 use crate::codec::StreamId;
 use crate::http::{RequestHead, ResponseHead, Status};
 use crate::log::{Milestone, Trace};
@@ -130,6 +132,8 @@ pub struct Exchange {
     pub has_said_continue: bool,
     /// How far the search for a connection is.
     pub dialing: Dialing,
+    /// The addresses of the host that the plan names, once they were found.
+    pub found: Option<Vec<SocketAddr>>,
     /// Something went wrong while the exchange was not looked at.
     pub pending: Option<Failure>,
     /// Its scoreboard slot.
@@ -195,6 +199,7 @@ impl Exchange {
         self.content.clear();
         self.content.shrink_to(CONTENT_KEPT);
         self.dialing = Dialing::Start;
+        self.found = None;
         self.pending = None;
         self.slot = None;
         self.count = Count::default();

@@ -279,7 +279,7 @@ impl Core {
                     && up.output.is_empty()
                     && !up.is_at_eof
                     && !up.transport.ready.closing
-                    && up.backend.pool.reuse
+                    && up.backend.may_reuse()
             });
         if is_whole {
             self.keep_upstream(up);

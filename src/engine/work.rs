@@ -241,6 +241,7 @@ impl Core {
                 cell.sent = Sent::Nothing;
                 cell.has_sent_end = false;
                 cell.dialing = Dialing::Start;
+                cell.found = None;
                 cell.enter(Phase::Dial, now_ms);
             }
             Verdict::Answer(answer) => {

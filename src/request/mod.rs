@@ -38,7 +38,7 @@ mod tests;
 
 pub use answer::Answer;
 pub use ask::{Ask, Peers};
-pub use backend::{Address, Backend, PoolRules};
+pub use backend::{Address, Backend, PlannedAddress, PoolRules};
 pub use dir::{Dir, DirCache};
 pub use env::{Env, Me};
 pub use failure::{Failure, FailureKind, Outcome, Sent, Side};
