@@ -132,10 +132,6 @@ pub static DIRECTIVE_EFFECTS: &[(&str, &str)] = &[
         "ProxyBadHeader",
         "a response with a broken field line is answered with 502",
     ),
-    (
-        "ProxyPassInterpolateEnv On",
-        "`${NAME}` in a mapping stays as it is",
-    ),
     ("ProxyReceiveBufferSize", "the system chooses the size"),
     (
         "SeeRequestTail On",

@@ -116,38 +116,17 @@ impl Builder {
                 site.direct.push((url.clone(), index));
             }
         }
-        let passes = &server.proxy.passes;
         let locations = server
             .locations
             .iter()
             .map(|location| location.dir.pass.get().map(|pass| &**pass));
-        for pass in passes.iter().chain(locations.clone().flatten()) {
-            self.check_interpolation(server, pass);
-        }
         self.proxy.map.add_site(
-            passes,
+            &server.proxy.passes,
             locations,
             |pass, front| site.way(pass, front),
             &mut self.complaints,
         );
         self.proxy.sites.push(site);
-    }
-
-    fn check_interpolation(&mut self, server: &Server, pass: &ProxyPass) {
-        let is_on = server.location_defaults.interpolate_env.or(false)
-            || server
-                .locations
-                .iter()
-                .any(|location| location.dir.interpolate_env.or(false));
-        if let (true, true, PassTarget::Url { text, .. }) = (is_on, pass.interpolate, &pass.target)
-            && text.contains("${")
-        {
-            let message = "`interpolate` with a variable in the URL is not available here";
-            let diagnostic = Diagnostic::error(message).at(&pass.place).under(text);
-            self.complaints.push(diagnostic.hint(
-                "write a ProxyPass for each value, or let ProxyPassMatch fill in parts of the path",
-            ));
-        }
     }
 
     /// The index of a plain worker; the main server's when it is inherited.
@@ -159,7 +138,7 @@ impl Builder {
                 return Some(*index);
             }
         }
-        // DIVERGE: httpd keeps no connections of a worker whose path has a `$1`, since its host may have one as well. Here no host does.
+        // DIVERGE: httpd keeps no connections of a worker whose path has a `$1`, unless told to. The host is always the same.
         self.plain(config, server, worker, Keep::Pool)
     }
 
@@ -276,6 +255,7 @@ impl Builder {
             front: format!("{}://{}", url.scheme, url.authority()),
             base: url.path.clone().into_bytes(),
             host: host_field(url).into_bytes(),
+            is_filled: url.has_capture_in_authority(),
             timeout: params
                 .timeout_s
                 .get()
@@ -286,7 +266,7 @@ impl Builder {
 
 impl SiteProxy {
     /// Who takes the requests of a mapping.
-    fn way(&self, pass: &ProxyPass, front: &str) -> Way {
+    fn way(&self, pass: &ProxyPass, front: Option<&str>) -> Way {
         let PassTarget::Url {
             to, unix_socket, ..
         } = &pass.target
@@ -294,6 +274,7 @@ impl SiteProxy {
             return Way::Nobody;
         };
         match to {
+            Destination::Balancer(_) if front.is_none() => Way::NamedBalancer,
             Destination::Balancer(name) => self.balancer(name).map_or(Way::Nobody, Way::Balancer),
             Destination::Worker(name) => {
                 let Some(own) = self.workers.iter().find(|(url, _, _)| url.name == *name) else {
@@ -306,7 +287,9 @@ impl SiteProxy {
                     .filter(|(url, is_template, _)| {
                         !is_template
                             && url.unix_socket == *unix_socket
-                            && format!("{}://{}", url.scheme, url.authority()) == front
+                            && front.is_some_and(|front| {
+                                format!("{}://{}", url.scheme, url.authority()) == front
+                            })
                     })
                     .map(|(url, _, index)| (url.path.clone().into_bytes(), *index))
                     .collect();
@@ -364,6 +347,7 @@ fn decliners(loaded: &[String]) -> Vec<&'static str> {
 fn address(url: &WorkerUrl, runtime_dir: &Path) -> Address {
     match &url.unix_socket {
         Some(path) => Address::Unix(runtime_dir.join(path)),
+        None if url.has_capture_in_authority() => Address::Planned,
         None => Address::Tcp {
             host: url.host.clone(),
             port: url.port_or_default().unwrap_or(80),

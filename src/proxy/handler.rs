@@ -16,7 +16,7 @@ pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 
-use super::map::{Question, Written};
+use super::map::{Question, Trouble, Unfit, Written};
 use super::outgoing::via_member;
 use super::retry::{Again, trouble};
 use super::reverse::Mirror;
@@ -46,6 +46,9 @@ impl Handler for Proxy {
             path: &ask.route.path,
             target: &ask.head.target,
             is_decodable: ask.route.refusal.is_none(),
+            merges_slashes: ask.site().merge_slashes,
+            interpolates: ask.dir().config.interpolate_env.or(false),
+            vars: &ask.route.vars,
         };
         let mut seen = Vec::new();
         let mut written = Written {
@@ -62,22 +65,21 @@ impl Handler for Proxy {
             claim.path = seen;
         }
         claim.rule = found.rule;
-        if found.is_nocanon_unsafe {
-            let path = Raw(&ask.route.path);
-            ask.log_tagged(
-                Module::Proxy,
-                Level::Warn,
-                Tag::Tn(341),
-                format_args!(
-                    "the path as sent does not match like {path} does; ignoring unsafe nocanon"
-                ),
-            );
+        claim.front = found.front;
+        if let Some(trouble) = found.trouble {
+            claim.refusal = tell_trouble(ask, trouble, &claim.url);
+            if claim.refusal.is_some() {
+                claim.url.clear();
+            }
         }
         true
     }
 
     fn start(&self, ask: &Ask<'_>, plan: &mut Plan) -> Verdict {
-        self.attempt(ask, plan)
+        match ask.route.claim.refusal {
+            Some(status) => Verdict::Answer(Answer::error(ask, status)),
+            None => self.attempt(ask, plan),
+        }
     }
 
     fn failed(&self, ask: &Ask<'_>, plan: &mut Plan, failure: &Failure) -> Verdict {
@@ -114,6 +116,7 @@ impl Handler for Proxy {
             dir,
             members: &members,
             origin: &|| origin(ask),
+            variable: &|name| ask.early_var(name),
         }
         .rewrite(&mut head.fields);
         if head.status == Status::NOT_MODIFIED {
@@ -184,9 +187,37 @@ impl Proxy {
     }
 }
 
-/// The URL of a plan as traces show it.
-fn url(place: &Place, plan: &Plan) -> Vec<u8> {
-    [place.front.as_bytes(), plan.head.target.raw()].concat()
+/// Says what is wrong with a match; the status that the request is refused with, if it is.
+fn tell_trouble(ask: &Ask<'_>, trouble: Trouble, url: &[u8]) -> Option<Status> {
+    match trouble {
+        Trouble::UnsafeNocanon => {
+            let message =
+                format_args!("Unescaped URL path matched ProxyPass; ignoring unsafe nocanon");
+            ask.log_tagged(Module::Proxy, Level::Warn, Tag::Ah(1136), message);
+            None
+        }
+        Trouble::Unfit(Unfit::Authority) => {
+            let (path, url) = (Raw(&ask.route.path), Raw(url));
+            ask.log_tagged(
+                Module::Proxy,
+                Level::Error,
+                Tag::Tn(341),
+                format_args!("what {path} fills in is no host and port: {url}...; answering 403"),
+            );
+            Some(Status::FORBIDDEN)
+        }
+        Trouble::Unfit(Unfit::TooLong) => {
+            let message =
+                format_args!("Substitution in regular expression failed. Replacement too long?");
+            ask.log_tagged(Module::Proxy, Level::Error, Tag::Ah(1135), message);
+            Some(Status::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+/// The URL of a plan as traces show it: its target behind the front of a worker or of the mapping.
+fn url(front: &[u8], plan: &Plan) -> Vec<u8> {
+    [front, plan.head.target.raw()].concat()
 }
 
 /// Whether any line of a request's trace may be wanted.

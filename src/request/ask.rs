@@ -64,6 +64,13 @@ impl<'a> Ask<'a> {
         self.route.vars.value(name)
     }
 
+    /// The same without what SetEnv and PassEnv have set, which is how mod_proxy's `interpolate` sees it.
+    #[must_use]
+    pub fn early_var(&self, name: &str) -> Option<&'a [u8]> {
+        let route = self.route;
+        route.vars.value_among(route.early_vars, name)
+    }
+
     /// The host name of self-references, by `UseCanonicalName`: what the client sent, else ServerName.
     #[must_use]
     pub fn server_name(&self) -> &'a [u8] {

@@ -54,6 +54,8 @@ pub struct Route {
     pub claim: Claim,
     /// The request's own variables (SetEnvIf and its kin); what an attempt sets is in its plan.
     pub vars: Environment,
+    /// How many of them were there before SetEnv and PassEnv.
+    pub early_vars: usize,
     kept: Option<&'static Dir>,
     single: Option<Box<Dir>>,
     /// The path with runs of slashes collapsed, when that makes a difference.
@@ -73,9 +75,12 @@ pub static NOWHERE: Route = Route {
     claim: Claim {
         rule: 0,
         url: Vec::new(),
+        front: 0,
+        refusal: None,
         path: Vec::new(),
     },
     vars: Environment::new(),
+    early_vars: 0,
     kept: None,
     single: None,
     collapsed: Vec::new(),
@@ -109,6 +114,7 @@ impl Route {
         self.is_claimed = false;
         self.claim.clear();
         self.vars.clear();
+        self.early_vars = 0;
         self.kept = None;
         self.single = None;
         self.collapsed.clear();
@@ -206,6 +212,7 @@ fn set_vars(
 /// SetEnv and PassEnv, which only whoever handles and logs the request sees.
 fn set_late_vars(ask: &Ask<'_>, route: &mut Route) {
     let mut vars = std::mem::take(&mut route.vars);
+    route.early_vars = vars.len();
     vars::apply_late(&ask_at(ask, route).dir().config.late_vars, &mut vars);
     route.vars = vars;
 }
@@ -325,7 +332,7 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
         EncodedSlashes::On => uri::EncodedSlashes::Decode,
         EncodedSlashes::NoDecode => uri::EncodedSlashes::Keep,
     };
-    let raw = head.target.path();
+    let raw = without_leading_slashes(head.target.path());
     let found = uri::normalize(raw, slashes, site.merge_slashes, &mut route.path);
     if let Err(error) = found {
         // A rule for encoded paths may still want it; for the sections it stays encoded.
@@ -337,6 +344,12 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
     }
     collapse(&route.path, &mut route.collapsed);
     Ok(true)
+}
+
+/// A path with one slash in front: httpd takes further ones off before it looks at the path, whatever MergeSlashes says.
+pub(super) fn without_leading_slashes(path: &[u8]) -> &[u8] {
+    let slashes = path.iter().take_while(|&&byte| byte == b'/').count();
+    path.get(slashes.saturating_sub(1)..).unwrap_or_default()
 }
 
 /// The answer to a path that cannot be used.

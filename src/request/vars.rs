@@ -15,6 +15,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
+use super::route::without_leading_slashes;
 use super::{Ask, Case, Dir, Pattern, Template};
 use crate::config::Diagnostic;
 use crate::config::model::{self, Attribute, LateVars, Server};
@@ -65,6 +66,9 @@ pub struct TooLong {
     /// The variable.
     pub name: String,
 }
+
+/// Values know groups only.
+static NO_VARS: Environment = Environment::new();
 
 /// The longest value that a rule may write, as in httpd.
 const VALUE_MAX: usize = 64 * 1024;
@@ -123,7 +127,7 @@ impl SiteRules {
         let path = match target.form() {
             _ if ask.route.is_forward => target.raw(),
             Form::Authority | Form::Asterisk => target.raw(),
-            Form::Origin | Form::Absolute => target.path(),
+            Form::Origin | Form::Absolute => without_leading_slashes(target.path()),
         };
         self.server.apply(&Looker { ask, path }, vars)
     }
@@ -250,7 +254,7 @@ impl Rule {
                 (Change::Set(name, value), _) => vars.set(name, value),
                 (Change::Fill(name, template), Some(groups)) => {
                     let mut filled = Vec::new();
-                    template.fill(groups, &mut filled);
+                    template.fill(Some(groups), &NO_VARS, &mut filled);
                     if filled.len() > VALUE_MAX {
                         return Err(TooLong { name: name.clone() });
                     }

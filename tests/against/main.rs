@@ -29,7 +29,7 @@ use harness::origin::Seen;
 use harness::{Call, Origin, Response, Setup};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use suite::{Case, Known, Request, Suite};
+use suite::{Case, Suite};
 
 fn main() -> ExitCode {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();

@@ -130,7 +130,8 @@ impl WorkerUrl {
 
     /// `host[:port]` as a Host field would carry it: brackets back, default port omitted.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') {
+        // A host that a request fills in may have its port with it.
+        let host = if self.host.contains(':') && !self.host.contains('$') {
             format!("[{}]", self.host)
         } else {
             self.host.clone()
@@ -167,7 +168,7 @@ impl WorkerUrl {
         }
     }
 
-    /// True when host or port hold a `$n`, which a request fills in.
+    /// True when host or port hold a `$n` or a `${NAME}`, which a request fills in.
     pub fn has_capture_in_authority(&self) -> bool {
         self.host.contains('$')
     }

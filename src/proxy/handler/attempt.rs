@@ -9,10 +9,11 @@
 use super::super::map::{PathForm, Way};
 use super::super::outgoing::{Sender, write_target};
 use super::super::{Place, Proxy, traces};
-use super::answers::{Refused, no_handler, no_member, refuse, via_name};
+use super::answers::{Refused, no_handler, no_host, no_member, refuse, via_name};
 use super::{is_traced, now_ms, url};
 use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
 use crate::config::model::{self, EncodedSlashes};
+use crate::http::host::Authority;
 use crate::log::{Environment, Trace22};
 use crate::request::{Ask, Plan, Verdict};
 use std::time::Duration;
@@ -20,6 +21,8 @@ use std::time::Duration;
 /// Where a request is to go.
 struct Goal<'a> {
     way: &'a Way,
+    /// The target's front, if the request has a say in it.
+    front: &'a [u8],
     /// The decoded or raw path behind the target's front.
     path: &'a [u8],
     form: PathForm,
@@ -31,6 +34,10 @@ impl Proxy {
         let planned = match self.goal(ask) {
             Some(goal) => match goal.way {
                 Way::Balancer(index) => self.through_balancer(ask, plan, &goal, *index),
+                Way::NamedBalancer => match self.named_balancer(ask, goal.front) {
+                    Some(index) => self.through_balancer(ask, plan, &goal, index),
+                    None => Err(no_handler(ask, &ask.route.claim.url)),
+                },
                 Way::Workers(workers) => self.to_worker(ask, plan, &goal, workers),
                 Way::Nobody => Err(no_handler(ask, &ask.route.claim.url)),
             },
@@ -49,13 +56,21 @@ impl Proxy {
         }
         let claim = &ask.route.claim;
         let (to, form) = self.map.rule(claim.rule)?;
-        // The front's length is the configuration's: nothing of the URL is parsed again.
-        let path = claim.url.get(to.front.len()..)?;
+        // The front's length is known: nothing of the URL is parsed again.
+        let (front, path) = claim.url.split_at_checked(claim.front)?;
         Some(Goal {
             way: &to.way,
+            front,
             path,
             form,
         })
+    }
+
+    /// The balancer that a front names.
+    fn named_balancer(&self, ask: &Ask<'_>, front: &[u8]) -> Option<u32> {
+        let name = front.strip_prefix(b"balancer://")?;
+        let name = std::str::from_utf8(name).ok()?;
+        self.site(ask.site().index)?.balancer(name)
     }
 
     fn through_balancer(
@@ -104,13 +119,13 @@ impl Proxy {
         if !place.base.is_empty() {
             target(ask, plan, &place.base, goal)?;
         }
-        self.prepare(ask, plan, place)?;
+        self.prepare(ask, plan, place, &[])?;
         plan.ticket.balancer = Some(index);
         plan.ticket.member = Some(member);
         plan.ticket.lease = Some(balancer.lease(member, ask.me.process, ask.slot));
         if is_traced {
             let worker = balancer.member(member).map_or("", Member::name);
-            let url = url(place, plan);
+            let url = url(place.front.as_bytes(), plan);
             ask.trace22(&Trace22::Rewritten {
                 balancer: name,
                 worker,
@@ -164,6 +179,7 @@ impl Proxy {
         let path = [root.as_bytes(), &ask.route.path].concat();
         let goal = Goal {
             way: &Way::Nobody,
+            front: &[],
             path: &path,
             form: PathForm::Decoded,
         };
@@ -183,7 +199,12 @@ impl Proxy {
             .get(index as usize)
             .expect("rules name workers that were compiled with them");
         target(ask, plan, base, goal)?;
-        self.prepare(ask, plan, &worker.place)?;
+        let filled = if worker.place.is_filled {
+            goal.front
+        } else {
+            &[]
+        };
+        self.prepare(ask, plan, &worker.place, filled)?;
         plan.ticket.balancer = None;
         plan.ticket.member = Some(index);
         plan.ticket.lease = Some(Lease::claim(
@@ -195,7 +216,12 @@ impl Proxy {
         ));
         if is_traced(ask) {
             let scheme = &worker.place.scheme_name;
-            let url = url(&worker.place, plan);
+            let front = if filled.is_empty() {
+                worker.place.front.as_bytes()
+            } else {
+                filled
+            };
+            let url = url(front, plan);
             ask.trace22(&Trace22::FoundWorker {
                 scheme,
                 worker: worker.member.name(),
@@ -207,7 +233,14 @@ impl Proxy {
     }
 
     /// The head for a backend, all but its target, and how to get there.
-    fn prepare(&self, ask: &Ask<'_>, plan: &mut Plan, place: &Place) -> Result<(), Refused> {
+    /// `filled` is the front of a place that the request has a say in, else empty.
+    fn prepare(
+        &self,
+        ask: &Ask<'_>,
+        plan: &mut Plan,
+        place: &Place,
+        filled: &[u8],
+    ) -> Result<(), Refused> {
         let (Some(backend), Some(scheme)) = (place.backend, place.scheme) else {
             return Err(no_handler(
                 ask,
@@ -215,6 +248,11 @@ impl Proxy {
             ));
         };
         let site = ask.site();
+        let host = if place.is_filled {
+            plan_address(plan, place, filled).ok_or_else(|| no_host(ask, filled))?
+        } else {
+            place.host.as_slice()
+        };
         let sender = Sender {
             client: ask.head,
             from: ask.peers.client,
@@ -222,8 +260,8 @@ impl Proxy {
             proxy: &site.server.proxy,
             dir: &ask.dir().config,
             product: &ask.env.product,
-            host: &place.host,
-            may_reuse: backend.pool.reuse,
+            host,
+            may_reuse: backend.may_reuse(),
         };
         sender
             .prepare(&mut plan.head)
@@ -241,6 +279,24 @@ impl Proxy {
             .unwrap_or_else(|| Duration::from_millis(site.timeout_ms));
         plan.backend = Some(backend);
         Ok(())
+    }
+}
+
+/// Names the host of a front in the plan; what `Host` says of it. `None` when it has none that could be dialled.
+fn plan_address<'f>(plan: &mut Plan, place: &Place, front: &'f [u8]) -> Option<&'f [u8]> {
+    let scheme = memchr::memmem::find(front, b"://")?;
+    let authority = front.get(scheme + "://".len()..)?;
+    let parsed = Authority::parse(authority).filter(|parsed| !parsed.host.is_empty())?;
+    let usual = model::default_port(&place.scheme_name);
+    let port = parsed.port.or(usual)?;
+    plan.address
+        .assign(std::str::from_utf8(parsed.host).ok()?, port);
+    // The usual port is left out, and port 80 whatever the scheme.
+    let is_usual = parsed.port.is_some() && (port == 80 || parsed.port == usual);
+    let end = authority.iter().rposition(|&byte| byte == b':');
+    match end {
+        Some(end) if is_usual => authority.get(..end),
+        _ => Some(authority),
     }
 }
 
