@@ -32,6 +32,7 @@ pub fn records(config: &Config) -> (u32, u32) {
             members += balancer.members.len();
         }
         members += server.proxy.workers.len() + direct_urls(server).count();
+        members += orphans(server).len();
     }
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     (count(balancers), count(members))
@@ -116,6 +117,11 @@ impl Builder {
                 site.direct.push((url.clone(), index));
             }
         }
+        for url in orphans(server) {
+            if let Some(index) = self.direct(config, server, &url, &site) {
+                site.workers.push((url, false, index));
+            }
+        }
         let locations = server
             .locations
             .iter()
@@ -163,7 +169,7 @@ impl Builder {
         Some(index)
     }
 
-    /// A target of `SetHandler proxy:`: the worker whose URL begins it, else one of its own without kept connections.
+    /// A target without a worker, as of `SetHandler proxy:`: the worker whose URL begins it, else one of its own without kept connections.
     fn direct(
         &mut self,
         config: &Config,
@@ -180,7 +186,7 @@ impl Builder {
             params: MemberParams::default(),
             is_template: false,
             inherited: false,
-            place: crate::config::Place::new("SetHandler", 0),
+            place: crate::config::Place::new("proxy:reverse", 0),
         };
         self.plain(config, server, &worker, Keep::Never)
     }
@@ -314,6 +320,34 @@ impl SiteProxy {
             .max_by_key(|(worker, _, _)| worker.name.len())
             .map(|(_, _, index)| *index)
     }
+}
+
+/// The targets of mappings that a virtual host inherited without their workers: ProxyPassInherit and BalancerInherit are off.
+fn orphans(server: &Server) -> Vec<WorkerUrl> {
+    let mut urls: Vec<WorkerUrl> = Vec::new();
+    let sections = server
+        .locations
+        .iter()
+        .filter_map(|location| location.dir.pass.get().map(|pass| &**pass));
+    for pass in server.proxy.passes.iter().chain(sections) {
+        let PassTarget::Url {
+            text,
+            unix_socket,
+            to: Destination::Worker(name),
+        } = &pass.target
+        else {
+            continue;
+        };
+        if server.proxy.worker(name).is_some() || urls.iter().any(|url| url.name == *name) {
+            continue;
+        }
+        if let Ok(mut url) = WorkerUrl::parse(text) {
+            url.unix_socket.clone_from(unix_socket);
+            name.clone_into(&mut url.name);
+            urls.push(url);
+        }
+    }
+    urls
 }
 
 /// The targets of `SetHandler proxy:` in a server's sections.

@@ -318,7 +318,8 @@ impl<'a> Looker<'a> {
         }
     }
 
-    /// The value of a field; several lines are one list. An absolute target speaks for `Host` (RFC 9112 §3.2.2).
+    /// The value of a field; several lines are one list. An absolute target speaks for `Host` (RFC 9112 §3.2.2), in
+    /// lower case as in httpd.
     fn field(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Option<Cow<'a, [u8]>> {
         let head = self.ask.head;
         let mut lines = head
@@ -328,7 +329,7 @@ impl<'a> Looker<'a> {
             .map(|(_, _, value)| value);
         let first = lines.next()?;
         if head.target.form() == Form::Absolute && is_wanted(b"host") {
-            return Some(Cow::Borrowed(head.target.authority()));
+            return Some(Cow::Owned(head.target.authority().to_ascii_lowercase()));
         }
         let mut value = Cow::Borrowed(first);
         for more in lines {

@@ -38,8 +38,8 @@ pub use server::{
     ServerTokens, Signature, Trace, UseCanonicalName, VhostAddr, VhostIp,
 };
 
-pub(crate) use url::strip_prefix_ignore_case;
 pub use url::{UrlError, WorkerUrl, default_port, masked};
+pub(crate) use url::{begins_path, strip_prefix_ignore_case};
 pub use vars::{Attribute, Change, LateVars, SetEnvIf};
 
 use super::diagnostic::Diagnostic;

@@ -8,7 +8,7 @@
 //! parses what comes out (CVE-2021-40438 and its kin).
 
 use super::Way;
-use crate::config::model::WorkerUrl;
+use crate::config::model::{WorkerUrl, begins_path};
 use crate::http::host::Authority;
 use crate::log::Environment;
 use crate::request::{Groups, Template};
@@ -222,21 +222,13 @@ fn split(text: &str, reading: Reading) -> Result<Split<'_>, String> {
     })
 }
 
-/// How long the authority is. `$1` ends it when it is the first behind a name and no more of a name follows.
+/// How long the authority is; `$1` may end it.
 fn authority_length(rest: &str, is_regex: bool) -> usize {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let authority = rest.get(..end).unwrap_or_default();
-    match authority.find('$') {
-        Some(at) if is_regex && at > 0 && begins_path(authority, at) => at,
-        _ => end,
-    }
-}
-
-/// Whether `$1` at this place is a whole path: `host$1`, not `app$1.example.com`.
-fn begins_path(authority: &str, at: usize) -> bool {
-    let mut after = authority.get(at + 1..).unwrap_or_default().bytes();
-    after.next().is_some_and(|byte| byte.is_ascii_digit())
-        && matches!(after.next(), None | Some(b'$'))
+    let groups = authority.match_indices('$').map(|(at, _)| at);
+    let mut paths = groups.filter(|&at| is_regex && begins_path(authority, at));
+    paths.next().unwrap_or(end)
 }
 
 /// A front that no request changes.
@@ -268,7 +260,6 @@ mod tests {
         let groups = pattern.captures(path.as_bytes()).unwrap();
         let mut vars = Environment::new();
         vars.set("host", b"Pod-1.example");
-        vars.set("port", b"8080");
         vars.set("evil", b"x@evil");
         let filling = Filling {
             groups: Some(&groups),
@@ -294,18 +285,21 @@ mod tests {
                 "http://a1.example:8080 /x",
             ),
             ("http://h:$1.x/", "/a/x", "-"),
+            ("http://h:$1$2", "/81/x", "http://h:81 /x"),
+            ("http://$1$2", "/a/x", "http://a /x"),
+            ("http://$1.b$2", "/a/.evil", "http://a.b /.evil"),
             ("http://h$2", "/a/x", "http://h /x"),
             ("http://h:80$2", "/a/:99@evil", "http://h /:99@evil"),
             ("http://h$2/y", "/a/.evil", "http://h /.evil/y"),
             ("http://h$2$1", "/a/x", "http://h /xa"),
             (
-                "http://${host}:${port}/$2",
-                "/a/x",
-                "http://pod-1.example:8080 /x",
+                "http://${host}:$1/$2",
+                "/81/x",
+                "http://pod-1.example:81 /x",
             ),
             ("http://${host}/$2", "/a/x", "http://pod-1.example /x"),
             ("http://me@${host}/$2", "/a/x", "http://pod-1.example /x"),
-            ("http://[::1]:${port}/$2", "/a/x", "http://[::1]:8080 /x"),
+            ("http://[::1]:$1/$2", "/81/x", "http://[::1]:81 /x"),
             ("balancer://$1/$2", "/Pool/x", "balancer://pool /x"),
             ("balancer://${host}", "/a/x", "balancer://pod-1.example "),
         ];
