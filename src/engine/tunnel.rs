@@ -100,6 +100,9 @@ impl Core {
         if let Some(slot) = cell.slot.take() {
             tally.free(slot, gear.now_us);
         }
+        if let Some(up) = cell.upstream {
+            self.uncount_upstream(up);
+        }
     }
 
     /// *Tunnel*: moves bytes both ways, and passes the end of either stream on.
@@ -169,15 +172,10 @@ impl Core {
         })
     }
 
-    /// A tunnel that was silent for too long ends. Its client can't be told; the log gets the status (as in httpd).
+    /// Ends a tunnel that was silent for too long. Its client can't be told, and the access log keeps the status that
+    /// opened it, as in httpd.
     pub(super) fn end_tunnel(&mut self, key: Key, exchange: Key, failure: &Failure) -> Step {
         self.note(key, exchange, failure);
-        if let Some(cell) = self.exchanges.get_mut(exchange) {
-            cell.is_cut = true;
-            if failure.kind == FailureKind::TunnelIdle {
-                cell.status = Some(failure.status());
-            }
-        }
         self.close_tunnel(exchange);
         Step::Again
     }
@@ -185,9 +183,6 @@ impl Core {
     fn tell_broken(&mut self, key: Key, exchange: Key, mut failure: Failure) {
         failure.kind = FailureKind::TunnelBroken;
         self.note(key, exchange, &failure);
-        if let Some(cell) = self.exchanges.get_mut(exchange) {
-            cell.is_cut = true;
-        }
     }
 
     fn close_tunnel(&mut self, exchange: Key) {
