@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use crate::codec::StreamId;
 use crate::http::{RequestHead, ResponseHead, Status};
 use crate::log::{Milestone, Trace};
-use crate::request::{Answer, Failure, Plan, Route, Sent};
+use crate::request::{Answer, Detour, Failure, Plan, Route, Sent};
 
 use super::dial::Dialing;
 use super::slab::Key;
@@ -66,7 +66,7 @@ impl Phase {
                     Self::Relay | Self::Dial | Self::Answer | Self::Finish
                 )
                 | (Self::Relay, Self::Finish | Self::Answer)
-                | (Self::Answer, Self::Finish)
+                | (Self::Answer, Self::Route | Self::Finish)
         )
     }
 }
@@ -106,6 +106,13 @@ pub struct Exchange {
     pub awaits_continue: bool,
     /// The request head, once it is there.
     pub head: Option<Box<RequestHead>>,
+    /// The head as the client sent it, once another one has taken its place: that of an error document or of a
+    /// directory's index.
+    pub asked: Option<Box<RequestHead>>,
+    /// The error whose document is being got.
+    pub detour: Option<Box<Detour>>,
+    /// The client's content was given up unread, so the connection ends with this exchange.
+    pub is_unread: bool,
     /// The final response head, as the client got it.
     pub reply: Option<Box<ResponseHead>>,
     /// Its status.
@@ -187,6 +194,8 @@ impl Exchange {
         self.sent = Sent::Nothing;
         self.has_sent_end = false;
         self.awaits_continue = false;
+        self.detour = None;
+        self.is_unread = false;
         self.status = None;
         self.backend_status = None;
         self.gather_max = 0;
@@ -205,6 +214,16 @@ impl Exchange {
         self.count = Count::default();
         self.trace = Trace::default();
         self.is_cut = false;
+    }
+
+    /// The head as the client sent it.
+    pub fn first_head(&self) -> Option<&RequestHead> {
+        match (&self.asked, &self.detour) {
+            (Some(asked), _) => Some(asked),
+            // The head is ours alone: of the client's request none could be made.
+            (None, Some(_)) => None,
+            (None, None) => self.head.as_deref(),
+        }
     }
 
     /// Notes when a milestone was reached.

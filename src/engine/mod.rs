@@ -18,6 +18,7 @@ pub mod books;
 pub mod client;
 mod close;
 pub mod core;
+mod detour;
 pub mod dial;
 pub mod event_loop;
 pub mod exchange;

@@ -60,6 +60,10 @@ pub struct Site {
     pub is_name_canonical: bool,
     /// `UseCanonicalPhysicalPort`.
     pub is_port_physical: bool,
+    /// `LimitInternalRecursion`: how often a request may be redirected inside the server.
+    pub redirects_max: u32,
+    /// Its second number: how deep the look-ups of one request may be nested.
+    pub lookups_max: u32,
     /// `ProxyRequests`.
     pub is_forward_proxy: bool,
     /// The value of the Server field, by `ServerTokens`.
@@ -92,6 +96,9 @@ pub struct ReadRule {
     /// How many bytes buy one more second; 0 buys none.
     pub bytes_per_s: u32,
 }
+
+/// `LimitInternalRecursion` unless a directive says otherwise.
+const RECURSION_MAX: u32 = 10;
 
 /// The version that goes with the product's name.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -138,6 +145,8 @@ impl Site {
             is_name_canonical: server.use_canonical_name.or(UseCanonicalName::Off)
                 != UseCanonicalName::Off,
             is_port_physical: server.use_canonical_physical_port.or(false),
+            redirects_max: server.limit_internal_recursion.or(RECURSION_MAX),
+            lookups_max: server.limit_subrequests.or(RECURSION_MAX),
             is_forward_proxy: server.proxy.requests.or(false),
             server_field: product(server.server_tokens.or(ServerTokens::Full)),
             signature: server.server_signature.or(Signature::Off),
@@ -294,18 +303,6 @@ fn notes(server: &Server, handlers: &[&'static dyn Handler]) -> Vec<Diagnostic> 
                 Some(place) => note.at(place),
                 None => note,
             });
-        }
-        for document in &dir.error_documents {
-            if let model::ErrorPage::Path(path) = &document.page {
-                let note = Diagnostic::warning(format!(
-                    "ErrorDocument {} {path} names a local path, which has no effect yet; the built-in page is sent",
-                    document.status
-                ));
-                notes.push(match place {
-                    Some(place) => note.at(place),
-                    None => note,
-                });
-            }
         }
         if let Some(model::Handler::Named(name)) = dir.set_handler.get()
             && let Some(place) = dir.set_handler.place()

@@ -106,6 +106,18 @@ merged! {
     }
 }
 
+impl ErrorOverride {
+    /// Whether a response with this status is replaced.
+    pub fn covers(&self, code: u16) -> bool {
+        let is_listed = if self.codes.is_empty() {
+            (400..600).contains(&code)
+        } else {
+            self.codes.contains(&code)
+        };
+        self.enabled.or(false) && is_listed
+    }
+}
+
 /// `ErrorDocument`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorDocument {

@@ -37,6 +37,8 @@ merged! {
         pub limits: Limits => nested,
         /// `LimitInternalRecursion`, default 10.
         pub limit_internal_recursion: Setting<u32> => over,
+        /// The second number of `LimitInternalRecursion`, default 10.
+        pub limit_subrequests: Setting<u32> => over,
         /// `UseCanonicalName`, default off.
         pub use_canonical_name: Setting<UseCanonicalName> => over,
         /// `UseCanonicalPhysicalPort`, default off.
