@@ -145,10 +145,11 @@ pub(super) static TABLE: &[Directive] = &[
         |scope, args| {
             scope.server.limit_internal_recursion =
                 recursion_limit(scope, args, 0, "AH00119: Limiting internal redirects")?;
-            // One number is for both.
-            let second = args.words.len().saturating_sub(1);
-            scope.server.limit_subrequests =
-                recursion_limit(scope, args, second, "AH00120: Limiting depth of subrequests")?;
+            scope.server.limit_subrequests = if args.words.len() > 1 {
+                recursion_limit(scope, args, 1, "AH00120: Limiting depth of subrequests")?
+            } else {
+                scope.server.limit_internal_recursion.clone()
+            };
             Ok(())
         },
     )
