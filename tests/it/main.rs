@@ -27,3 +27,4 @@ mod slides;
 mod status;
 mod tinectl;
 mod traces;
+mod variables;
