@@ -41,7 +41,7 @@ impl Core {
         match doc {
             Doc::Say(answer) => {
                 cell.detour = detour;
-                Ok(self.say(key, exchange, answer))
+                Ok(self.say(key, exchange, &answer))
             }
             Doc::Internal(path, answer) => {
                 let path = path.to_owned();
@@ -74,10 +74,7 @@ fn leave(
     cell.detour = Some(Detour::of(to.1, &cell.route.path, answer));
     if made.is_err() {
         gear.requests.put(head);
-        cell.answer = Some(Answer::error(
-            &ask(cell, client, gear),
-            Status::BAD_REQUEST,
-        ));
+        cell.answer = Some(Answer::error(&ask(cell, client, gear), Status::BAD_REQUEST));
         return Step::Again;
     }
     cell.route.again = Some(again);

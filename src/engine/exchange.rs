@@ -7,6 +7,7 @@
 //!              ▲                │        │      │                             ▲
 //!              └──── failed ────┴────────┘      └─ cut short, client closed ──┘
 //!                 (the handler decides again: another member, or an answer)
+//! Answer → Route   for an ErrorDocument with a path of ours: the exchange goes on as a request for that path
 //! ```
 //!
 //! The request and the response have their own half-state, so early responses and half-closed connections are

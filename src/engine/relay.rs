@@ -177,7 +177,7 @@ impl Core {
     }
 
     /// Says an answer of ours.
-    pub(super) fn say(&mut self, key: Key, exchange: Key, answer: Box<Answer>) -> Step {
+    pub(super) fn say(&mut self, key: Key, exchange: Key, answer: &Answer) -> Step {
         let Self {
             clients,
             exchanges,

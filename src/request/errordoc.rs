@@ -195,9 +195,10 @@ fn say(mut answer: Box<Answer>, text: &str) -> Box<Answer> {
 pub fn request(ask: &Ask<'_>, path: &str, head: &mut RequestHead) -> Result<(), BadTarget> {
     let asked = ask.head;
     let path = path.split('#').next().unwrap_or_default();
-    head.method = match asked.method {
-        Method::Head => Method::Head,
-        _ => Method::Get,
+    head.method = if asked.method == Method::Head {
+        Method::Head
+    } else {
+        Method::Get
     };
     head.version = asked.version;
     head.keep_alive = asked.keep_alive;

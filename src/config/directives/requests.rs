@@ -247,8 +247,7 @@ fn recursion_limit(
     let message = "The recursion limit must be greater than zero.";
     let limit = args.number(index, 1..=i32::MAX.unsigned_abs(), message)?;
     if limit < 4 {
-        let message =
-            format!("{what} to very low numbers may cause normal requests to fail.");
+        let message = format!("{what} to very low numbers may cause normal requests to fail.");
         scope.warn(args.complaint(index, message));
     }
     Ok(scope.set(limit))
