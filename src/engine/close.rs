@@ -37,13 +37,13 @@ impl Core {
         books.close(cell, client, gear, keeps);
         let bytes = cell.count.content_out;
         let duration_us = gear.now_us.saturating_sub(cell.count.began_us);
-        match (cell.slot.take(), &cell.head) {
+        match (cell.slot.take(), cell.first_head()) {
             (Some(slot), Some(_)) => tally.end(slot, bytes, duration_us, gear.now_us),
             (Some(slot), None) => tally.free(slot, gear.now_us),
             // A tunnel that had given it back.
             (None, _) => tally.count(bytes, duration_us, gear.now_us),
         }
-        if let Some(head) = cell.head.take() {
+        for head in [cell.head.take(), cell.asked.take()].into_iter().flatten() {
             gear.requests.put(head);
         }
         if let Some(head) = cell.reply.take() {
@@ -51,7 +51,7 @@ impl Core {
         }
         client.codec.reset(cell.stream);
         client.exchange = None;
-        let must_linger = cell.request == Half::Open;
+        let must_linger = cell.request == Half::Open || cell.is_unread;
         exchanges.release(exchange);
         if keeps {
             client.enter(Stage::Idle, gear.now_ms);

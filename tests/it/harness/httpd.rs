@@ -58,7 +58,7 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 14] = [
+const NEEDED: [&str; 16] = [
     "authz_core",
     "authz_host",
     "access_compat",
@@ -73,4 +73,6 @@ const NEEDED: [&str; 14] = [
     "lbmethod_bybusyness",
     "status",
     "reqtimeout",
+    "env",
+    "setenvif",
 ];
