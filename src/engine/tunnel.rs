@@ -59,11 +59,7 @@ pub(super) fn check_switch(cell: &Exchange, head: &ResponseHead) -> Result<(), F
     {
         return Ok(());
     }
-    let text = |value: Option<&[u8]>| {
-        value.map_or("n/a".into(), |value| {
-            String::from_utf8_lossy(value).into_owned()
-        })
-    };
+    let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or(b"n/a")).into_owned();
     let words = format!(
         "Unexpected Upgrade: {} (expecting {})",
         text(given),

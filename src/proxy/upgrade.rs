@@ -115,6 +115,14 @@ impl Wstunnel {
 mod tests {
     use super::*;
 
+    /// Name, parameter, fields of the request, what is sent on.
+    type Row<'a> = (
+        &'a str,
+        Option<&'a str>,
+        &'a [(&'a str, &'a str)],
+        Option<&'a str>,
+    );
+
     fn head(fields: &[(&str, &str)]) -> RequestHead {
         let mut head = RequestHead::default();
         for (name, value) in fields {
@@ -126,7 +134,7 @@ mod tests {
     #[test]
     fn one_allowed_protocol_is_sent_on_and_anything_else_is_not() {
         const C: (&str, &str) = ("Connection", "keep-alive, Upgrade");
-        let rows: [(&str, Option<&str>, &[(&str, &str)], Option<&str>); 17] = [
+        let rows: [Row<'_>; 17] = [
             (
                 "nothing_is_allowed",
                 None,

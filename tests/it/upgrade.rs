@@ -464,6 +464,35 @@ fn the_end_of_one_direction_leaves_the_other_open() {
 }
 
 #[test]
+fn the_first_end_is_that_of_both_where_half_closing_is_off() {
+    let origin = Origin::start("origin", |call| {
+        call.send(SWITCH).send("hello");
+        if call.seen().line().contains("/backend-first") {
+            call.half_close();
+        }
+        call.wait_for_close();
+    });
+    for shape in Shape::ALL {
+        let tine = Setup::new()
+            .shape(shape)
+            .start(&format!("SetEnv proxy-nohalfclose 1\n{}", conf(&origin)));
+        let mut client = switched(&tine);
+        assert_eq!(client.bytes(5), b"hello");
+        client.half_close();
+        assert!(client.is_closed(), "{shape:?}");
+        until("the backend is told", || origin.open() == 0);
+
+        let mut client = tine.client();
+        client.send(ASK.replace("/chat", "/backend-first"));
+        client.response().expect(101);
+        assert_eq!(client.rest(), b"hello", "{shape:?}");
+        // The client has not ended anything, and need not.
+        until("the backend is told", || origin.open() == 0);
+        until("the exchange is over", || tine.access_log().len() == 2);
+    }
+}
+
+#[test]
 fn bytes_that_come_early_keep_their_place_and_are_no_request() {
     let origin = Origin::start("origin", |call| {
         call.send([SWITCH.as_bytes(), b"HTTP/1.1 200 OK\r\n\r\nfirst"].concat());

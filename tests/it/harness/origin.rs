@@ -453,7 +453,7 @@ impl Call<'_> {
     }
 
     /// Says that nothing more will be sent.
-    pub(crate) fn half_close(&mut self) {
+    pub(crate) fn half_close(&self) {
         self.reader.wire.half_close();
     }
 
@@ -470,7 +470,7 @@ impl Call<'_> {
     }
 
     /// Sends in a thread of its own, until everything is sent; the call goes on reading meanwhile.
-    pub(crate) fn send_meanwhile(&mut self, bytes: Vec<u8>) -> JoinHandle<()> {
+    pub(crate) fn send_meanwhile(&self, bytes: Vec<u8>) -> JoinHandle<()> {
         let mut wire = self.reader.wire.again();
         thread::spawn(move || {
             wire.write_all(&bytes).ok();
