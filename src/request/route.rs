@@ -164,6 +164,7 @@ pub fn locate(
         return Err(trace(&ask_at(&ask, route)));
     }
     check_access(&ask_at(&ask, route))?;
+    check_size(&ask_at(&ask, route))?;
     if route.is_claimed {
         return check_forwardable(&ask_at(&ask, route));
     }
@@ -172,6 +173,23 @@ pub fn locate(
         Ok(())
     } else {
         Err(nobody(&ask_at(&ask, route)))
+    }
+}
+
+/// Refuses content that says at once that it is larger than `LimitRequestBody`; what does not say is counted.
+fn check_size(at: &Ask<'_>) -> Result<(), Box<Answer>> {
+    let most = at.dir().limit_body_bytes;
+    match at.head.content {
+        ContentSize::Length(size) if size > most => {
+            at.log_tagged(
+                Module::Http,
+                Level::Error,
+                Tag::Ah(1588),
+                format_args!("Requested content-length of {size} is larger than the configured limit of {most}"),
+            );
+            Err(Answer::error(at, Status::CONTENT_TOO_LARGE))
+        }
+        ContentSize::None | ContentSize::Length(_) | ContentSize::Unknown => Ok(()),
     }
 }
 
@@ -209,6 +227,9 @@ fn choose_site(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
         .env
         .site(names.map_or(0, super::vhost::Names::default_site));
     route.site = Some(site);
+    if !site.takes_method(&ask.head.method) {
+        return Err(Answer::error(&ask_at(ask, route), Status::NOT_IMPLEMENTED));
+    }
     // RFC 9112 §3.2.2: the authority of absolute-form replaces Host.
     let target = &ask.head.target;
     let named = match target.form() {
