@@ -117,9 +117,7 @@ impl Core {
         let cell = client
             .exchange
             .and_then(|exchange| self.exchanges.get(exchange));
-        let site = cell
-            .and_then(|cell| cell.route.site)
-            .unwrap_or(client.site);
+        let site = cell.and_then(|cell| cell.route.site).unwrap_or(client.site);
         Some(match (client.stage, cell) {
             // The request is there; it is we who are not ready.
             (Stage::Fresh | Stage::Idle, _) if client.announced.is_some() => {

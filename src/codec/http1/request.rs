@@ -156,7 +156,14 @@ fn mend(line: &[u8]) -> Vec<u8> {
             .get(..fragment.unwrap_or(word.len()))
             .unwrap_or_default();
         match word {
-            [b'h' | b'H', b't' | b'T', b't' | b'T', b'p' | b'P', b'/', rest @ ..] if index == 2 => {
+            [
+                b'h' | b'H',
+                b't' | b'T',
+                b't' | b'T',
+                b'p' | b'P',
+                b'/',
+                rest @ ..,
+            ] if index == 2 => {
                 mended.extend_from_slice(b"HTTP/");
                 mended.extend_from_slice(rest);
             }

@@ -152,6 +152,11 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).expect("it is open");
     }
 
+    /// The same, if the server has not ended the connection already.
+    pub(crate) fn try_half_close(&self) {
+        self.stream.shutdown(Shutdown::Write).ok();
+    }
+
     /// Resets the connection instead of closing it in order.
     pub(crate) fn reset(self) {
         let socket = socket2::SockRef::from(&self.stream);
