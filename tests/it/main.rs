@@ -24,6 +24,7 @@ mod rfc;
 mod service;
 mod shapes;
 mod slides;
+mod smuggling;
 mod status;
 mod tinectl;
 mod traces;

@@ -46,7 +46,7 @@ pub(super) enum Content {
 pub(super) enum Chunk {
     Size { size: u64, digits: u8 },
     Padding { size: u64, count: u8 },
-    Extension { size: u64 },
+    Extension { size: u64, quote: Quote },
     SizeLf { size: u64 },
     Data { left: u64 },
     DataCr,
@@ -64,6 +64,14 @@ pub(super) enum Step {
     Trailers(Fields),
     /// There is no more.
     End,
+}
+
+/// Where in a chunk extension's quoted string we are. A line end inside one is an end to some readers only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quote {
+    Outside,
+    Inside,
+    Escaped,
 }
 
 const FIRST: Chunk = Chunk::Size { size: 0, digits: 0 };
@@ -245,9 +253,19 @@ impl Chunk {
                 count: count + 1,
             }),
             (Self::Padding { size, .. }, b) => after_size(size, b),
-            (Self::Extension { size }, b'\r') => Ok(Self::SizeLf { size }),
-            (Self::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => {
-                Ok(Self::Extension { size })
+            (
+                Self::Extension {
+                    size,
+                    quote: Quote::Outside,
+                },
+                b'\r',
+            ) => Ok(Self::SizeLf { size }),
+            (Self::Extension { .. }, b'\r') => Err(CodecError::malformed(
+                "line end in a quoted chunk extension",
+            )),
+            (Self::Extension { size, quote }, b'\t' | b' '..=b'~' | 0x80..) => {
+                let quote = quote.after(b);
+                Ok(Self::Extension { size, quote })
             }
             (Self::Extension { .. }, _) => {
                 Err(CodecError::malformed("bad character in a chunk extension"))
@@ -264,12 +282,27 @@ impl Chunk {
     }
 }
 
+impl Quote {
+    /// The state after one byte (RFC 9110 §5.6.4).
+    const fn after(self, b: u8) -> Self {
+        match (self, b) {
+            (Self::Outside, b'"') | (Self::Escaped, _) => Self::Inside,
+            (Self::Inside, b'"') | (Self::Outside, _) => Self::Outside,
+            (Self::Inside, b'\\') => Self::Escaped,
+            (Self::Inside, _) => Self::Inside,
+        }
+    }
+}
+
 /// What may follow the digits of a size: the line's end, an extension, or white space before either. Anything else
 /// behind white space could be a second size to another reader.
 const fn after_size(size: u64, b: u8) -> Result<Chunk, CodecError> {
     match b {
         b'\r' => Ok(Chunk::SizeLf { size }),
-        b';' => Ok(Chunk::Extension { size }),
+        b';' => Ok(Chunk::Extension {
+            size,
+            quote: Quote::Outside,
+        }),
         b' ' | b'\t' => Ok(Chunk::Padding { size, count: 1 }),
         _ => Err(CodecError::malformed("bad character in a chunk size")),
     }
