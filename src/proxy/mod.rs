@@ -35,7 +35,6 @@ mod outgoing;
 mod retry;
 mod reverse;
 pub mod scheme;
-mod template;
 mod traces;
 
 pub use compile::{identity, records};

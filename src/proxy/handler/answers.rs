@@ -14,14 +14,7 @@ pub(super) type Refused = Box<Answer>;
 
 /// ProxyErrorOverride: a page of ours with the backend's status. A 401 keeps its challenge.
 pub(super) fn override_error(ask: &Ask<'_>, head: &ResponseHead) -> Option<Refused> {
-    let rule = &ask.dir().config.error_override;
-    let code = head.status.as_u16();
-    let is_listed = if rule.codes.is_empty() {
-        code >= 400
-    } else {
-        rule.codes.contains(&code)
-    };
-    if !rule.enabled.or(false) || !is_listed {
+    if !ask.dir().config.error_override.covers(head.status.as_u16()) {
         return None;
     }
     let mut answer = Answer::error(ask, head.status);
