@@ -30,16 +30,18 @@ impl Core {
             return self.drop_client(key);
         };
         cell.mark(crate::log::Milestone::Done, gear.now_us);
-        let keeps = !cell.is_cut && client.codec.reuse() == Reuse::Keep && !client.is_at_eof;
+        let keeps = !cell.is_cut
+            && !cell.is_tunnel
+            && client.codec.reuse() == Reuse::Keep
+            && !client.is_at_eof;
         books.close(cell, client, gear, keeps);
-        if let Some(slot) = cell.slot.take() {
-            match cell.first_head() {
-                Some(_) => {
-                    let duration_us = gear.now_us.saturating_sub(cell.count.began_us);
-                    tally.end(slot, cell.count.content_out, duration_us, gear.now_us);
-                }
-                None => tally.free(slot, gear.now_us),
-            }
+        let bytes = cell.count.content_out;
+        let duration_us = gear.now_us.saturating_sub(cell.count.began_us);
+        match (cell.slot.take(), cell.first_head()) {
+            (Some(slot), Some(_)) => tally.end(slot, bytes, duration_us, gear.now_us),
+            (Some(slot), None) => tally.free(slot, gear.now_us),
+            // A tunnel that had given it back.
+            (None, _) => tally.count(bytes, duration_us, gear.now_us),
         }
         for head in [cell.head.take(), cell.asked.take()].into_iter().flatten() {
             gear.requests.put(head);
@@ -171,6 +173,15 @@ impl Core {
                     FailureKind::ReadTimeout,
                 )
             }
+            Phase::Tunnel => {
+                let moved_ms = client.moved_ms.max(cell.count.backend_ms);
+                let patience_ms = patience_ms.max(millis(cell.plan.io_timeout));
+                (
+                    moved_ms + patience_ms,
+                    Side::Backend,
+                    FailureKind::TunnelIdle,
+                )
+            }
             Phase::Route | Phase::Answer | Phase::Finish => slow_client,
         }
     }
@@ -246,6 +257,7 @@ impl Core {
         let words = match (side, kind) {
             (Side::Client, FailureKind::WriteTimeout) => "the client took nothing for too long",
             (Side::Client, _) => "the client sent nothing, or too little, for too long",
+            (_, FailureKind::TunnelIdle) => "nothing moved in either direction",
             (_, FailureKind::Acquire) => "no connection became free in time (acquire)",
             (_, FailureKind::Resolve) => "the name was not resolved in time (connectiontimeout)",
             (_, FailureKind::ConnectTimeout) => {

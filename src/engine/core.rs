@@ -201,6 +201,11 @@ impl Core {
             && !self.tally.is_full()
     }
 
+    /// Whether requests may have to wait for a slot while connections are free.
+    pub(super) fn has_more_connections_than_slots(&self) -> bool {
+        self.connections_max > self.tally.slots() as usize
+    }
+
     /// Connections accepted so far.
     #[must_use]
     pub fn accepted(&self) -> u64 {

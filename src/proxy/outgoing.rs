@@ -38,6 +38,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) host: &'a [u8],
     /// Whether the connection may serve another exchange.
     pub(crate) may_reuse: bool,
+    /// The protocol that the request may be switched to.
+    pub(crate) upgrade: Option<&'a [u8]>,
 }
 
 /// Why a request is not forwarded, each with its own answer.
@@ -60,6 +62,9 @@ impl Sender<'_> {
         head.fields.clone_from(&self.client.fields);
         head.content = self.client.content;
         hop::strip_request(&mut head.fields, |_| false);
+        if let Some(protocol) = self.upgrade {
+            head.fields.push_id(FieldId::Upgrade, protocol);
+        }
         self.set_host(head);
         self.set_via(head);
         if self.dir.add_headers.or(true) {

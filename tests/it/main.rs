@@ -29,5 +29,6 @@ mod smuggling;
 mod status;
 mod tinectl;
 mod traces;
+mod upgrade;
 mod variables;
 mod wire;

@@ -169,8 +169,7 @@ impl Server {
         if self.sending != Sending::Head {
             return Err(CodecError::unsendable("a second head"));
         }
-        let code = head.status.as_u16();
-        if code == 101 || self.is_connect && (200..300).contains(&code) {
+        if head.status.opens_tunnel(self.is_connect) {
             return self.push_switch(head, out);
         }
         if head.status.is_interim() {

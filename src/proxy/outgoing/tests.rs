@@ -12,6 +12,7 @@ struct Case {
     from: &'static str,
     port: u16,
     may_reuse: bool,
+    upgrade: Option<&'static str>,
 }
 
 fn on<T>(value: T) -> Setting<T> {
@@ -32,6 +33,7 @@ impl Case {
             from: "192.0.2.7:4711",
             port: 80,
             may_reuse: true,
+            upgrade: None,
         }
     }
 
@@ -50,6 +52,7 @@ impl Case {
             product: "tine/0.1",
             host: b"www1.example.com:8080",
             may_reuse: self.may_reuse,
+            upgrade: self.upgrade.map(str::as_bytes),
         };
         // Whatever the last exchange left behind must not show.
         let mut head = RequestHead::default();
