@@ -871,3 +871,18 @@ fn ws_and_http_can_share_a_path_when_wstunnel_serves_alone() {
         "mod_proxy_http takes both"
     );
 }
+
+#[test]
+fn wss_loads_with_a_warning_and_is_answered_with_500() {
+    if httpd::is_peer() {
+        // It tries, and fails for want of mod_ssl.
+        return;
+    }
+    let tine = Tine::start("ProxyPass / wss://127.0.0.1:9/\n");
+    tine.send(ASK).expect(500);
+    let said = tine.error_log();
+    assert!(
+        said.contains("no protocol handler for wss://127.0.0.1:9/"),
+        "{said}"
+    );
+}
