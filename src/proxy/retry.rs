@@ -73,8 +73,9 @@ pub(crate) fn trouble(failure: &Failure) -> Option<Trouble> {
         FailureKind::Closed => Trouble::ClosedEarly,
         FailureKind::ReadTimeout => Trouble::ReadTimeout,
         FailureKind::WriteTimeout => Trouble::WriteTimeout,
+        FailureKind::ContinueTimeout => Trouble::PingFailed,
         FailureKind::Malformed | FailureKind::TooLarge => Trouble::BadResponse,
-        FailureKind::Unsendable | FailureKind::Stopping => return None,
+        FailureKind::Unsendable | FailureKind::Spool | FailureKind::Stopping => return None,
     })
 }
 
