@@ -253,14 +253,23 @@ mod tests {
         assert_eq!(input.take(6), b" world");
         assert_eq!(input.taken(), b" world");
         input.keep_taken();
-        assert_eq!((input.kept(), input.bytes()), (&b"hello world"[..], &b";next"[..]));
+        assert_eq!(
+            (input.kept(), input.bytes()),
+            (&b"hello world"[..], &b";next"[..])
+        );
         input.consume(5);
         input.rest(&mut blocks);
         assert_eq!((input.kept(), blocks.spare()), (&b"hello world"[..], 0));
         input.extend(&[b'x'; 2 * BLOCK_SIZE], &mut blocks);
-        assert_eq!((input.kept(), input.len()), (&b"hello world"[..], 2 * BLOCK_SIZE));
+        assert_eq!(
+            (input.kept(), input.len()),
+            (&b"hello world"[..], 2 * BLOCK_SIZE)
+        );
         input.release();
-        assert_eq!((input.kept(), input.bytes().len()), (&b""[..], 2 * BLOCK_SIZE));
+        assert_eq!(
+            (input.kept(), input.bytes().len()),
+            (&b""[..], 2 * BLOCK_SIZE)
+        );
         input.consume(2 * BLOCK_SIZE);
         input.rest(&mut blocks);
         assert_eq!(blocks.spare(), 0, "a grown block is not kept");
@@ -268,7 +277,9 @@ mod tests {
 
     #[test]
     fn kept_bytes_are_the_same_however_they_arrive_and_fill_the_block() {
-        let content: Vec<u8> = (0..3 * BLOCK_SIZE).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        let content: Vec<u8> = (0..3 * BLOCK_SIZE)
+            .map(|n| u8::try_from(n % 251).unwrap())
+            .collect();
         for piece in [1000, BLOCK_SIZE - 1, BLOCK_SIZE] {
             let mut blocks = Blocks::new();
             let mut input = Input::new();

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 use crate::http::date::DateCache;
 use crate::http::{FieldId, RequestHead, ResponseHead};
-use crate::log::{Ending, Environment, Level, Line, LogBuffer, Module, Record, Stamp, Tag, Zone};
+use crate::log::{
+    Ending, Environment, Level, Line, LogBuffer, Module, Record, Stamp, Tag, Variables, Zone,
+};
 use crate::request::{Ask, Failure, Peers, Site};
 
 use super::client::Client;
@@ -153,7 +155,10 @@ impl Books {
                 (false, true) => Ending::KeptAlive,
                 (false, false) => Ending::Closed,
             },
-            env: &cell.plan.vars,
+            env: Variables {
+                attempt: &cell.plan.vars,
+                request: &cell.route.vars,
+            },
             notes: &self.notes,
             pid: gear.me.pid,
             tid: u64::from(self.thread),

@@ -376,8 +376,7 @@ impl Core {
         cell.count.backend_in = 0;
         cell.count.backend_ms = gear.now_ms;
         cell.plan.head.content = cell.held.size().unwrap_or_default();
-        cell.awaits_continue =
-            cell.plan.head.expects_continue && !spool::is_without_content(cell);
+        cell.awaits_continue = cell.plan.head.expects_continue && !spool::is_without_content(cell);
         let part = Part::Head(std::mem::replace(&mut cell.plan.head, gear.requests.take()));
         let mut outlet = Outlet {
             output: &mut up.output,

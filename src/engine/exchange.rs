@@ -60,10 +60,7 @@ impl Phase {
                     Self::Gather | Self::Prefetch | Self::Answer | Self::Finish
                 )
                 | (Self::Gather, Self::Route | Self::Answer | Self::Finish)
-                | (
-                    Self::Prefetch,
-                    Self::Dial | Self::Answer | Self::Finish
-                )
+                | (Self::Prefetch, Self::Dial | Self::Answer | Self::Finish)
                 | (
                     Self::Dial,
                     Self::Await | Self::Dial | Self::Answer | Self::Finish

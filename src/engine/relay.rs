@@ -141,8 +141,8 @@ impl Core {
         cell.status = Some(head.status);
         // Whether the backend keeps its connection says nothing about the client's. A refusal in the middle of an upload
         // ends it, because the rest of the content is not waited for.
-        head.keep_alive = cell.request == Half::Done
-            || head.status.as_u16() < 400 && !cell.awaits_continue;
+        head.keep_alive =
+            cell.request == Half::Done || head.status.as_u16() < 400 && !cell.awaits_continue;
         books.stamp(&mut head, cell.route.site, gear.now_us);
         let part = Part::Head(head);
         let mut outlet = Outlet {

@@ -102,7 +102,10 @@ impl Core {
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
-        let announced = cell.head.as_deref().map_or(ContentSize::None, |h| h.content);
+        let announced = cell
+            .head
+            .as_deref()
+            .map_or(ContentSize::None, |h| h.content);
         let size_max = content_max(cell);
         if let ContentSize::Length(size) = announced
             && size > size_max
@@ -176,7 +179,11 @@ fn read_ahead(
 }
 
 /// Tells a client that waits with its content to go on, unless it was told (RFC 9110 §10.1.1).
-pub(super) fn invite(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) -> Result<(), Failure> {
+pub(super) fn invite(
+    cell: &mut Exchange,
+    client: &mut Client,
+    gear: &mut Gear,
+) -> Result<(), Failure> {
     let expects = cell.head.as_deref().is_some_and(|h| h.expects_continue);
     if !expects || cell.has_said_continue || cell.request == Half::Done {
         return Ok(());
@@ -200,7 +207,12 @@ pub(super) fn give(
                 output: &mut upstream.output,
                 blocks: &mut gear.blocks,
             };
-            pump::push(upstream.codec.as_mut(), cell, &Part::Data(piece), &mut outlet)?;
+            pump::push(
+                upstream.codec.as_mut(),
+                cell,
+                &Part::Data(piece),
+                &mut outlet,
+            )?;
             piece.len()
         }
         _ => {
@@ -218,7 +230,12 @@ fn give_from_file(
     upstream: &mut Upstream,
     gear: &mut Gear,
 ) -> Result<usize, Failure> {
-    let Some(file) = cell.held.file.as_ref().filter(|_| at < cell.held.file_bytes) else {
+    let Some(file) = cell
+        .held
+        .file
+        .as_ref()
+        .filter(|_| at < cell.held.file_bytes)
+    else {
         return Ok(0);
     };
     let mut block = gear.blocks.take();
@@ -242,7 +259,7 @@ pub(super) fn release(cell: &mut Exchange, client: &mut Client) {
     client.input.release();
     cell.held.file = None;
     cell.held.file_bytes = 0;
-    cell.held.given = 0;
+    cell.held.given = cell.content.len() as u64;
 }
 
 /// Whether there is nothing to send but the head.
@@ -264,7 +281,9 @@ fn memory<'a>(cell: &'a Exchange, client: &'a Client) -> &'a [u8] {
 
 /// `LimitRequestBody` for an exchange.
 pub(super) fn content_max(cell: &Exchange) -> u64 {
-    cell.route.dir().map_or(u64::MAX, |dir| dir.limit_body_bytes)
+    cell.route
+        .dir()
+        .map_or(u64::MAX, |dir| dir.limit_body_bytes)
 }
 
 /// A file for reading and writing that has no name, so that nothing is left of it, whatever happens.
@@ -331,7 +350,10 @@ mod tests {
         let nowhere = Path::new("/nonexistent/spool");
         let error = Held::default().write(b"x", nowhere).unwrap_err();
         let failure = unkept(nowhere, &error);
-        assert!(failure.cause.contains("`/nonexistent/spool`: No such file"), "{failure}");
+        assert!(
+            failure.cause.contains("`/nonexistent/spool`: No such file"),
+            "{failure}"
+        );
         assert!(failure.cause.contains("TMPDIR"), "{failure}");
         assert_eq!(failure.status().as_u16(), 500);
     }

@@ -35,8 +35,8 @@ mod outgoing;
 mod retry;
 mod reverse;
 pub mod scheme;
-mod template;
 mod traces;
+mod wishes;
 
 pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
@@ -92,6 +92,8 @@ struct Place {
     host: Vec<u8>,
     /// `timeout=`.
     timeout: Option<Duration>,
+    /// `ping=`.
+    ping: Option<Duration>,
 }
 
 /// What one server knows of workers and balancers, by name.

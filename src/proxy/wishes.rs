@@ -6,7 +6,7 @@
 //! `proxy-chain-auth` is not here: it keeps `Proxy-Authorization` from being taken away by a server that has checked it, and this one
 //! checks none, so the field is always passed on. reference §5.5.
 
-use crate::request::Ask;
+use crate::log::Environment;
 
 /// The wishes of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,18 +26,18 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
-    /// Reads the variables. Most requests have none.
-    pub(crate) fn of(ask: &Ask<'_>) -> Self {
-        if ask.route.vars.is_empty() {
+    /// Reads the variables of a request, before which its client connection has carried `keepalives` others. Most requests have none.
+    pub(crate) fn of(vars: &Environment, keepalives: u32) -> Self {
+        if vars.is_empty() {
             return Self::default();
         }
-        let has = |name| ask.var(name).is_some();
+        let has = |name| vars.has(name);
         let is_http10 = has("force-proxy-request-1.0");
         let likes_chunks = has("proxy-sendchunked") || has("proxy-sendchunks");
         Self {
             is_http10,
             is_alone: is_http10 || has("proxy-nokeepalive"),
-            is_fresh: has("proxy-initial-not-pooled") && ask.keepalives == 0,
+            is_fresh: has("proxy-initial-not-pooled") && keepalives == 0,
             has_length: is_http10 || has("proxy-sendcl") && !likes_chunks,
             has_extra_crlf: has("proxy-sendextracrlf"),
             dials_at_once: has("proxy-prefetch-nonblocking"),
@@ -48,7 +48,12 @@ impl Wishes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::handler::testing::wishes_of;
+
+    fn wishes_of(names: &[&str], keepalives: u32) -> Wishes {
+        let mut vars = Environment::new();
+        names.iter().for_each(|name| vars.set(name, b"1"));
+        Wishes::of(&vars, keepalives)
+    }
 
     #[test]
     fn variables_mean_what_they_mean_in_httpd() {

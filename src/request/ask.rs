@@ -201,6 +201,7 @@ impl<'a> Ask<'a> {
             peer: Some(self.peers.client),
             keepalives: Some(self.keepalives),
             canonical_name: Some(self.server_name()),
+            env: Some(&self.route.vars),
             ..About::default()
         };
         let stamp = Stamp {

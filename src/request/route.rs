@@ -6,9 +6,9 @@
 //! Know first, in the order of the steps:
 //!
 //! ```text
-//! local address, Host ─► server ─► path decoded and normalised ─► <Location> sections
+//! local address, Host ─► server ─► its SetEnvIf ─► path decoded and normalised ─► <Location> sections
 //!     ─► a handler claims (ProxyPass) ─► <Proxy> sections by target URL, under the <Location>s
-//!     ─► access rules ─► the claimant, else what SetHandler names
+//!     ─► their SetEnvIf ─► access rules ─► SetEnv ─► the claimant, else what SetHandler names
 //! ```
 //!
 //! As in httpd, a local TRACE and `OPTIONS *` are answered before access rules are looked at, and a forward-proxy
@@ -20,6 +20,7 @@ use std::fmt;
 use super::access::{self, Refusal};
 pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
+use super::vars::{self, TooLong};
 use super::{Answer, Ask, Claim, Env, Handler, Me, Peers, Site};
 use crate::config::model::{EncodedSlashes, Trace};
 use crate::http::fields::FieldId;
@@ -157,6 +158,11 @@ pub fn locate(
         return Err(Answer::empty(Status::OK));
     }
     merge_sections(&ask, cache, route);
+    if ask_at(&ask, route).site().vars.has_sections() {
+        set_vars(&ask, route, |at, vars| {
+            at.site().vars.apply_sections(at.dir(), at, vars)
+        })?;
+    }
     if let (Some(error), false) = (route.refusal, route.is_claimed) {
         return Err(refused(&ask_at(&ask, route), error));
     }
@@ -164,6 +170,7 @@ pub fn locate(
         return Err(trace(&ask_at(&ask, route)));
     }
     check_access(&ask_at(&ask, route))?;
+    set_late_vars(&ask, route);
     if route.is_claimed {
         return check_forwardable(&ask_at(&ask, route));
     }
@@ -173,6 +180,34 @@ pub fn locate(
     } else {
         Err(nobody(&ask_at(&ask, route)))
     }
+}
+
+/// Lets rules change the request's variables.
+fn set_vars(
+    ask: &Ask<'_>,
+    route: &mut Route,
+    apply: impl FnOnce(&Ask<'_>, &mut Environment) -> Result<(), TooLong>,
+) -> Result<(), Box<Answer>> {
+    let mut vars = std::mem::take(&mut route.vars);
+    let at = ask_at(ask, route);
+    let applied = apply(&at, &mut vars).map_err(|TooLong { name }| {
+        at.log_tagged(
+            Module::Setenvif,
+            Level::Crit,
+            Tag::Ah(1505),
+            format_args!("Regular expression replacement failed for '{name}', value too long?"),
+        );
+        Answer::error(&at, Status::INTERNAL_SERVER_ERROR)
+    });
+    route.vars = vars;
+    applied
+}
+
+/// SetEnv and PassEnv, which only whoever handles and logs the request sees.
+fn set_late_vars(ask: &Ask<'_>, route: &mut Route) {
+    let mut vars = std::mem::take(&mut route.vars);
+    vars::apply_late(&ask_at(ask, route).dir().config.late_vars, &mut vars);
+    route.vars = vars;
 }
 
 /// Merges the sections that match, asking the handlers for their claim on the way.
@@ -254,6 +289,9 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
     let site = ask_at(ask, route).site();
     let head = ask.head;
     route.is_forward = site.is_forward_proxy && is_for_somebody_else(ask, site, route);
+    if site.vars.has_server() {
+        set_vars(ask, route, |at, vars| site.vars.apply(at, vars))?;
+    }
     if route.is_forward {
         route.path.extend_from_slice(head.target.raw());
         return Ok(true);
@@ -374,7 +412,12 @@ fn check_access(at: &Ask<'_>) -> Result<(), Box<Answer>> {
     if !dir.is_guarded {
         return Ok(());
     }
-    let Err(refusal) = access::check(&dir.config.access, at.peers, &at.head.method) else {
+    let Err(refusal) = access::check(
+        &dir.config.access,
+        at.peers,
+        &at.head.method,
+        &at.route.vars,
+    ) else {
         return Ok(());
     };
     let (module, tag) = match refusal {

@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 
 use super::dir::{self, Dir, Section};
 use super::glob::{self, Slash};
-use super::{Handler, access, vhost};
+use super::{Handler, access, vars, vhost};
 use crate::codec::Limits;
 use crate::config::model::{
     self, Alias, EncodedSlashes, Pattern, ReadTimeout, Server, ServerTokens, Signature, Trace,
@@ -70,6 +70,8 @@ pub struct Site {
     pub locations: Vec<Section>,
     /// The compiled `<Proxy>` sections, in the order of `server.proxy_sections`.
     pub proxies: Vec<Section>,
+    /// The compiled `SetEnvIf` lines of the server and its sections.
+    pub vars: vars::SiteRules,
     /// What holds where no section matches.
     pub base: Dir,
     /// Which messages are wanted that belong to no request.
@@ -112,6 +114,7 @@ impl Site {
         let read = &server.request_read_timeout;
         let options = &server.http_protocol_options;
         let (locations, proxies) = sections(server)?;
+        let vars = vars::SiteRules::compile(server)?;
         Ok(Self {
             index,
             vhost_text: port(server).map_or_else(|| name.clone(), |port| format!("{name}:{port}")),
@@ -141,6 +144,7 @@ impl Site {
             is_forward_proxy: server.proxy.requests.or(false),
             server_field: product(server.server_tokens.or(ServerTokens::Full)),
             signature: server.server_signature.or(Signature::Off),
+            vars,
             base: Dir::compile(server, &[], &[], handlers),
             levels: dir::levels(&server.log_level),
             error_log: None,

@@ -26,3 +26,4 @@ mod slides;
 mod status;
 mod tinectl;
 mod traces;
+mod variables;

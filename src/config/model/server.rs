@@ -5,6 +5,7 @@
 
 use super::{
     CustomLog, DirConfig, LevelMap, Location, LogFormat, LogTarget, ProxySection, ProxyServer,
+    SetEnvIf,
 };
 use crate::config::setting::{Setting, merged};
 use crate::config::source::Place;
@@ -75,6 +76,8 @@ merged! {
         pub request_read_timeout: ReadTimeouts => nested,
         /// `HostnameLookups`: only `on` and `double` are noted; the server never resolves clients.
         pub hostname_lookups: Setting<bool> => over,
+        /// `SetEnvIf`, `BrowserMatch` and their kin outside sections: asked before a request is mapped.
+        pub set_env_if: Vec<SetEnvIf> => append,
         /// What mod_proxy was told.
         pub proxy: ProxyServer => nested,
         /// What holds at every location unless a section says otherwise.
