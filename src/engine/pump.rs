@@ -230,7 +230,7 @@ fn end_request(
         blocks: &mut gear.blocks,
     };
     push(upstream.codec.as_mut(), exchange, &Part::End, &mut outlet)?;
-    if exchange.plan.content.has_extra_crlf {
+    if exchange.plan.content.has_extra_crlf && !exchange.is_tunnel {
         outlet.write(b"\r\n");
     }
     exchange.has_sent_end = true;

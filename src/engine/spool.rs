@@ -279,8 +279,11 @@ fn memory<'a>(cell: &'a Exchange, client: &'a Client) -> &'a [u8] {
     }
 }
 
-/// `LimitRequestBody` for an exchange.
+/// `LimitRequestBody` for an exchange. What goes through a tunnel is no content.
 pub(super) fn content_max(cell: &Exchange) -> u64 {
+    if cell.is_tunnel {
+        return u64::MAX;
+    }
     cell.route
         .dir()
         .map_or(u64::MAX, |dir| dir.limit_body_bytes)

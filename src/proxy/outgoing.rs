@@ -43,6 +43,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) wishes: Wishes,
     /// Whether the member is asked if it is there before it gets content (`ping=`).
     pub(crate) probes: bool,
+    /// The protocol that the request may be switched to.
+    pub(crate) upgrade: Option<&'a [u8]>,
 }
 
 /// Why a request is not forwarded, each with its own answer.
@@ -70,6 +72,9 @@ impl Sender<'_> {
         head.content = self.client.content;
         hop::strip_request(&mut head.fields, |_| false);
         self.set_expectation(head);
+        if let Some(protocol) = self.upgrade {
+            head.fields.push_id(FieldId::Upgrade, protocol);
+        }
         self.set_host(head);
         self.set_via(head);
         if self.dir.add_headers.or(true) {
@@ -80,9 +85,7 @@ impl Sender<'_> {
                 .set(FieldId::MaxForwards, Short::of(left).as_bytes());
         }
         // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
-        let has_both = self.client.fields.has(FieldId::TransferEncoding)
-            && self.client.fields.has(FieldId::ContentLength);
-        head.keep_alive = self.may_reuse && !has_both && !self.wishes.is_alone;
+        head.keep_alive = self.may_reuse && !self.client.is_dubious && !self.wishes.is_alone;
         Ok(())
     }
 

@@ -90,8 +90,15 @@ pub(crate) fn trouble(failure: &Failure) -> Option<Trouble> {
         FailureKind::ReadTimeout => Trouble::ReadTimeout,
         FailureKind::WriteTimeout => Trouble::WriteTimeout,
         FailureKind::ContinueTimeout => Trouble::PingFailed,
-        FailureKind::Malformed | FailureKind::TooLarge => Trouble::BadResponse,
-        FailureKind::Unsendable | FailureKind::Spool | FailureKind::Stopping => return None,
+        FailureKind::Malformed | FailureKind::TooLarge | FailureKind::Switched => {
+            Trouble::BadResponse
+        }
+        // A tunnel ends so, whoever ends it.
+        FailureKind::Unsendable
+        | FailureKind::Spool
+        | FailureKind::TunnelIdle
+        | FailureKind::TunnelBroken
+        | FailureKind::Stopping => return None,
     })
 }
 

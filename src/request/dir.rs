@@ -90,8 +90,8 @@ pub struct Dir {
     pub handler: Option<&'static dyn Handler>,
     /// Which messages about a request are wanted here.
     pub levels: Levels,
-    /// `LimitRequestBody`; `u64::MAX` when there is none. httpd's default limit does not concern requests that are
-    /// forwarded, and nobody else reads content here.
+    /// `LimitRequestBody`; `u64::MAX` when there is no limit. httpd holds only content that it stores to it, by a
+    /// default of 1 GiB; here it holds for all content, where it is set.
     pub limit_body_bytes: u64,
     /// Whether any access rule is there at all.
     pub is_guarded: bool,

@@ -35,6 +35,8 @@ pub enum FailureKind {
     Acquire,
     /// A message was malformed, ambiguous or too large.
     Malformed,
+    /// A protocol switch that was not what the request had asked for.
+    Switched,
     /// The peer closed or reset the connection before the message was complete.
     Closed,
     /// The peer was silent for too long.
@@ -49,6 +51,10 @@ pub enum FailureKind {
     ContinueTimeout,
     /// Content can't be kept until it is sent.
     Spool,
+    /// Nothing moved in a tunnel for too long.
+    TunnelIdle,
+    /// A connection of a tunnel broke.
+    TunnelBroken,
     /// The server is being stopped at once.
     Stopping,
 }
@@ -192,6 +198,7 @@ impl Failure {
             (Side::Backend, FailureKind::Closed | FailureKind::ReadTimeout) => {
                 Answer::proxy_error(ask, status, "Error reading from remote server")
             }
+            (Side::Backend, FailureKind::Switched) => Answer::proxy_error(ask, status, &self.cause),
             _ => Answer::error(ask, status),
         }
     }
@@ -225,6 +232,22 @@ impl Failure {
                 Tag::Tn(305),
                 "{member} sent no proper response",
             ),
+            (Side::Backend, FailureKind::Switched) => (
+                Level::Error,
+                Tag::Tn(314),
+                "{member} switched to a protocol that it was not asked for",
+            ),
+            (_, FailureKind::TunnelIdle) => (
+                Level::Info,
+                Tag::Tn(315),
+                "the tunnel to {member} was silent for too long",
+            ),
+            (Side::Client, FailureKind::TunnelBroken) => {
+                (Level::Info, Tag::Tn(316), "the client broke its tunnel off")
+            }
+            (_, FailureKind::TunnelBroken) => {
+                (Level::Info, Tag::Tn(317), "{member} broke its tunnel off")
+            }
             // A connection that idled may die at any time; that the pool finds out is nothing to act on.
             (Side::Backend, FailureKind::Closed) if self.reused && !self.has_response => (
                 Level::Info,
@@ -251,7 +274,7 @@ impl Failure {
             ),
             (Side::Backend, FailureKind::ContinueTimeout) => (
                 Level::Error,
-                Tag::Tn(314),
+                Tag::Tn(318),
                 "{member} did not say whether it wants the request's content",
             ),
             (Side::Backend, FailureKind::WriteTimeout) => (
@@ -313,6 +336,7 @@ impl Failure {
                 Status::REQUEST_TIMEOUT
             }
             (_, FailureKind::TooLarge) => Status::CONTENT_TOO_LARGE,
+            (_, FailureKind::TunnelIdle) => Status::GATEWAY_TIMEOUT,
             (Side::Client, _) => self.client_status.unwrap_or(Status::BAD_REQUEST),
             (Side::Ours, FailureKind::Stopping) => Status::SERVICE_UNAVAILABLE,
             (Side::Ours, _) => Status::INTERNAL_SERVER_ERROR,
@@ -331,7 +355,11 @@ impl Failure {
             (Side::Backend, FailureKind::Unsendable) => Status::INTERNAL_SERVER_ERROR,
             (
                 Side::Backend,
-                FailureKind::Malformed | FailureKind::Closed | FailureKind::Stopping,
+                FailureKind::Malformed
+                | FailureKind::Switched
+                | FailureKind::Closed
+                | FailureKind::TunnelBroken
+                | FailureKind::Stopping,
             ) => Status::BAD_GATEWAY,
         }
     }
@@ -373,7 +401,7 @@ pub struct Outcome {
 mod tests {
     use super::*;
 
-    const ALL: [FailureKind; 13] = [
+    const ALL: [FailureKind; 16] = [
         FailureKind::Resolve,
         FailureKind::Connect,
         FailureKind::ConnectTimeout,
@@ -386,6 +414,9 @@ mod tests {
         FailureKind::TooLarge,
         FailureKind::ContinueTimeout,
         FailureKind::Spool,
+        FailureKind::Switched,
+        FailureKind::TunnelIdle,
+        FailureKind::TunnelBroken,
         FailureKind::Stopping,
     ];
 

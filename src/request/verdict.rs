@@ -125,6 +125,8 @@ pub struct Plan {
     pub is_fresh_only: bool,
     /// How the request's content is read and sent.
     pub content: ContentRules,
+    /// If it becomes a tunnel, that is over when either side ends (`proxy-nohalfclose`).
+    pub ends_at_first_eof: bool,
 }
 
 /// How the content of a forwarded request is read before a connection is wanted, and how it is sent.
@@ -179,5 +181,6 @@ impl Plan {
         self.vars.clear();
         self.is_fresh_only = false;
         self.content = ContentRules::default();
+        self.ends_at_first_eof = false;
     }
 }
