@@ -8,8 +8,8 @@
 //! Know first: [`core::Core`] is three slabs side by side (clients, backends, exchanges) and never waits. `event_loop`
 //! feeds it events of real sockets, the simulation scripted ones.
 //!
-//! A request's way through this room: [`event_loop`] → [`core`] → [`work`] (the phases, step by step) → [`dial`]
-//! (and `idle`, where connections wait) → [`pump`] → `relay` → `close` → [`books`]; `fail` where something goes wrong. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
+//! A request's way through this room: [`event_loop`] → [`core`] → [`work`] (the phases, step by step) → [`spool`] → [`dial`]
+//! (and `idle`, where connections wait) → [`pump`] → `relay` (→ [`tunnel`]) → `close` → [`books`]; `fail` where something goes wrong, `detour` where an error has a document. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
 //! [`pool`], [`tally`], [`gear`].
 
 mod asks;
@@ -18,6 +18,7 @@ pub mod books;
 pub mod client;
 mod close;
 pub mod core;
+mod detour;
 pub mod dial;
 pub mod event_loop;
 pub mod exchange;
@@ -30,6 +31,8 @@ mod relay;
 #[cfg(test)]
 mod sim;
 pub mod slab;
+pub mod spool;
 pub mod tally;
 pub mod timers;
+pub mod tunnel;
 pub mod work;

@@ -156,8 +156,10 @@ impl Core {
                 Phase::Receive => self.receive(key, exchange),
                 Phase::Route => self.decide(key, exchange),
                 Phase::Gather => self.gather(key, exchange),
+                Phase::Prefetch => self.prefetch(key, exchange),
                 Phase::Dial => self.dial(key, exchange),
                 Phase::Await | Phase::Relay => self.relay(key, exchange),
+                Phase::Tunnel => self.tunnel(key, exchange),
                 Phase::Answer => self.answer(key, exchange),
                 Phase::Finish => Ok(self.finish(key, exchange)),
             },
@@ -209,7 +211,7 @@ impl Core {
         };
         let verdict = match locate(cell, client, gear) {
             Ok(()) => {
-                if let (Some(slot), Some(head)) = (cell.slot, cell.head.as_deref()) {
+                if let (Some(slot), Some(head)) = (cell.slot, cell.first_head()) {
                     let protocol = head.version.as_str().as_bytes();
                     let (line, vhost) = books.scoreboard_texts(head, cell.route.site);
                     tally.working(slot, line, vhost, protocol, gear.now_us);
@@ -242,7 +244,13 @@ impl Core {
                 cell.has_sent_end = false;
                 cell.dialing = Dialing::Start;
                 cell.found = None;
-                cell.enter(Phase::Dial, now_ms);
+                cell.held.rewind();
+                if cell.held.size().is_some() {
+                    cell.enter(Phase::Dial, now_ms);
+                } else {
+                    (cell.count.content_ms, cell.count.waiting_ms) = (now_ms, now_ms);
+                    cell.enter(Phase::Prefetch, now_ms);
+                }
             }
             Verdict::Answer(answer) => {
                 cell.answer = Some(answer);

@@ -126,6 +126,8 @@ pub(crate) struct Question<'a> {
     pub(crate) path: &'a [u8],
     /// The target as sent.
     pub(crate) target: &'a Target,
+    /// Rules that lead to `ws:` or `wss:` may match. Otherwise the next rule is asked, so that `http:` and `ws:` can have the same path.
+    pub(crate) takes_websocket: bool,
     /// The path could be decoded. If not, only rules for encoded paths may match.
     pub(crate) is_decodable: bool,
     /// Runs of slashes are one slash.
@@ -246,6 +248,9 @@ impl Map {
             return Tried::NoMatch;
         };
         out.url.clear();
+        if !question.takes_websocket && rule.to.as_ref().is_some_and(To::is_websocket) {
+            return Tried::NoMatch;
+        }
         let tried = rule.apply(question, out);
         match tried {
             Some(_) if rule.to.is_none() => Tried::Excluded,

@@ -116,8 +116,10 @@ struct Outcome {
 
 fn run(program: &Program, case: &Case, codes: &[String]) -> Run {
     let (a, b) = (Origin::start("a", answer), Origin::start("b", answer));
+    let websocket = a.url().replace("http:", "ws:");
     let conf = case.conf.replace("@A@", &a.url()).replace("@B@", &b.url());
     let conf = conf
+        .replace("@WS@", &websocket)
         .replace("@PA@", &a.port().to_string())
         .replace("@PB@", &b.port().to_string());
     let server = Setup::new().program(program.clone()).start(&conf);
@@ -211,6 +213,11 @@ fn answer(call: &mut Call<'_>) {
         ),
         "error" => call.reply(500, &["Content-Type: text/plain"], b"broken"),
         "missing" => call.reply(404, &["Content-Type: text/plain"], b"not here"),
+        "426" => call.reply(426, &["Upgrade: websocket", "Connection: Upgrade"], b"ask"),
+        "h2c" => call.reply(200, &["Upgrade: h2c", "Connection: Upgrade"], b"later"),
+        "switch" => switch(call, "Upgrade: websocket\r\n"),
+        "switch-to-h2c" => switch(call, "Upgrade: h2c\r\n"),
+        "switch-to-nothing" => switch(call, ""),
         "dead" => call.close(),
         "nonsense" => call.send("HTTP/1.1 abc\r\n\r\n").close(),
         _ => call.reply(
@@ -219,6 +226,14 @@ fn answer(call: &mut Call<'_>) {
             &content,
         ),
     }
+}
+
+/// Switches protocols, whatever was asked for, and ends.
+fn switch(call: &mut Call<'_>, field: &str) {
+    call.send(format!(
+        "HTTP/1.1 101 Switching Protocols\r\n{field}Connection: Upgrade\r\nX-Backend: yes\r\n\r\n"
+    ))
+    .close();
 }
 
 /// What differs between two outcomes, in words.

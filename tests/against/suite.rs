@@ -5,7 +5,8 @@
 //! Know first, the files:
 //!
 //! - `NAME.conf` with `NAME.requests` is one configuration with its requests. The configuration is what stands behind the usual head
-//!   (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, `@PA@` and `@PB@` for their ports. Requests stand between
+//!   (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, `@WS@` for the first one as `ws:`, `@PA@` and
+//!   `@PB@` for their ports. Requests stand between
 //!   lines of `%%`; line ends become CRLF. A line of `# words` before a request names it.
 //! - `NAME.cases` is many small configurations. Each begins with a line of `== words` that names it, and stands in front of its requests
 //!   as if it were the first of them. Its requests may have `\xHH` for a byte, `@PA@`, `@PB@` and `@PORT@` for ports; one that is a

@@ -74,3 +74,48 @@ fn no_proxy_keeps_a_request_here_and_access_rules_see_variables() {
     assert_eq!(tine.file("logs/zone").lines().next(), Some("eu"));
     assert_eq!(origin.count(), 2);
 }
+
+#[test]
+fn a_request_may_name_the_host_where_a_mapping_lets_it_and_nothing_more() {
+    let (one, two) = (
+        origin(),
+        Origin::start("two", |call| call.reply(200, &[], b"two")),
+    );
+    let tine = Tine::start(
+        "ProxyPassInterpolateEnv On\n\
+         SetEnvIf X-Backend \"^(.*)$\" backend=$1\n\
+         ProxyPass /header http://${backend}/h interpolate\n\
+         ProxyPassMatch \"^/to/([^/]*)/(.*)$\" http://$1/$2\n",
+    );
+    let get = |path: &str, backend: &str| {
+        let field = format!("X-Backend: {backend}\r\n");
+        tine.send(&format!(
+            "GET {path} HTTP/1.1\r\nHost: t\r\n{field}Connection: close\r\n\r\n"
+        ))
+    };
+    let (a, b) = (one.port(), two.port());
+    for _ in 0..2 {
+        get(&format!("/to/localhost:{a}/x%20y?z"), "").expect(200);
+        get("/header/x", &format!("127.0.0.1:{b}")).expect(200);
+    }
+    let seen = one.seen();
+    assert_eq!(seen[0].line(), "GET /x%20y?z HTTP/1.1");
+    assert_eq!(
+        seen[0].field("host"),
+        Some(format!("localhost:{a}").as_str())
+    );
+    assert_eq!(seen[0].field("connection"), Some("close"));
+    assert_eq!(two.seen()[1].line(), "GET /h/x HTTP/1.1");
+    for (path, backend) in [
+        (format!("/to/me@127.0.0.1:{a}/x"), String::new()),
+        (format!("/to/127.0.0.1:{a}%3Fx/y"), String::new()),
+        (format!("/to/127.0.0.1:{a}%23/y"), String::new()),
+        ("/header/x".to_owned(), format!("127.0.0.1:{b}/other")),
+        ("/header/x".to_owned(), format!("127.0.0.1:1@127.0.0.1:{b}")),
+        ("/header/x".to_owned(), String::new()),
+    ] {
+        get(&path, &backend).expect(403);
+    }
+    assert_eq!((one.count(), two.count()), (2, 2));
+    tine.wait_log("TN0341: what /header/x fills in is no host and port: http://");
+}

@@ -114,10 +114,13 @@ impl To {
         })
     }
 
-    /// Whether it leads to a scheme.
-    #[cfg(test)]
-    pub(super) fn is_fixed(&self) -> bool {
-        matches!(self.front, Front::Fixed(_))
+    /// Whether it leads to `ws:` or `wss:`.
+    pub(super) fn is_websocket(&self) -> bool {
+        let scheme = match &self.front {
+            Front::Fixed(front) => front.as_slice(),
+            Front::Filled { scheme, .. } => scheme.as_bytes(),
+        };
+        scheme.starts_with(b"ws:") || scheme.starts_with(b"wss:")
     }
 
     /// Appends the target with everything filled in; returns how long its front is.
@@ -357,6 +360,6 @@ mod tests {
         };
         to.join(b"/x", filling, &mut url).unwrap();
         assert_eq!(url, b"http://h/$1/${host}/x");
-        assert!(to.is_fixed() && !to.has_groups);
+        assert!(!to.has_groups && !to.is_websocket());
     }
 }

@@ -66,6 +66,7 @@ fn question<'a>(path: &'a [u8], target: &'a Target) -> Question<'a> {
         locations: &[],
         path,
         target,
+        takes_websocket: true,
         is_decodable: true,
         merges_slashes: true,
         interpolates: false,
