@@ -129,10 +129,6 @@ pub static DIRECTIVE_EFFECTS: &[(&str, &str)] = &[
     ),
     ("HttpProtocolOptions Unsafe", "requests are read strictly"),
     (
-        "ProxyBadHeader",
-        "a response with a broken field line is answered with 502",
-    ),
-    (
         "ProxyPassInterpolateEnv On",
         "`${NAME}` in a mapping stays as it is",
     ),

@@ -60,14 +60,14 @@ impl Sender<'_> {
         head.fields.clone_from(&self.client.fields);
         head.content = self.client.content;
         hop::strip_request(&mut head.fields, |_| false);
+        if let Some(left) = max_forwards {
+            head.fields
+                .set(FieldId::MaxForwards, Short::of(left).as_bytes());
+        }
         self.set_host(head);
         self.set_via(head);
         if self.dir.add_headers.or(true) {
             self.add_forwarded(head);
-        }
-        if let Some(left) = max_forwards {
-            head.fields
-                .set(FieldId::MaxForwards, Short::of(left).as_bytes());
         }
         head.expects_continue =
             self.client.expects_continue && self.dir.forward_100_continue.or(true);
@@ -82,9 +82,9 @@ impl Sender<'_> {
     }
 
     /// What Max-Forwards becomes; `None` leaves it out (RFC 9110 §7.6.2).
-    fn max_forwards(&self) -> Result<Option<u32>, Refusal> {
+    fn max_forwards(&self) -> Result<Option<u64>, Refusal> {
         match max_forwards(self.client) {
-            Ok(None) => Ok(u32::try_from(self.proxy.max_forwards.or(-1)).ok()),
+            Ok(None) => Ok(u64::try_from(self.proxy.max_forwards.or(-1)).ok()),
             Ok(Some(hops)) => hops
                 .checked_sub(1)
                 .map(Some)

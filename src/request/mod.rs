@@ -43,5 +43,5 @@ pub use failure::{Failure, FailureKind, Outcome, Sent, Side};
 pub use pattern::{Case, Groups, Pattern};
 pub use route::{NOWHERE, Route, locate, max_forwards};
 pub use site::{ReadRule, Site};
-pub use verdict::{Claim, Handler, Milestone, Plan, Ticket, Verdict};
+pub use verdict::{Claim, Handler, Interim, Milestone, Plan, Ticket, Verdict};
 pub use vhost::Vhosts;

@@ -7,7 +7,7 @@ use super::super::outgoing::Refusal;
 use crate::balancer::NoMember;
 use crate::http::{FieldId, ResponseHead, Status};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
-use crate::request::{Answer, Ask};
+use crate::request::{Answer, Ask, Interim};
 
 /// A refusal on the way to a plan, as an answer.
 pub(super) type Refused = Box<Answer>;
@@ -33,6 +33,36 @@ pub(super) fn override_error(ask: &Ask<'_>, head: &ResponseHead) -> Option<Refus
         }
     }
     Some(answer)
+}
+
+/// What `proxy-interim-response` says of interim responses.
+pub(super) fn interim_policy(ask: &Ask<'_>) -> Interim {
+    let Some(policy) = ask.var("proxy-interim-response") else {
+        return Interim::Pass;
+    };
+    if policy.eq_ignore_ascii_case(b"RFC") {
+        return Interim::PassUnasked;
+    }
+    if !policy.eq_ignore_ascii_case(b"Suppress") {
+        ask.log_tagged(
+            Module::ProxyHttp,
+            Level::Warn,
+            Tag::Ah(1108),
+            format_args!("undefined proxy interim response policy"),
+        );
+    }
+    Interim::Drop
+}
+
+/// Tells of lines in a backend's head that were passed over.
+pub(super) fn tell_skipped(ask: &Ask<'_>, lines: u16) {
+    let (path, method) = (Raw(&ask.route.path), ask.head.method.as_str());
+    ask.log_tagged(
+        Module::ProxyHttp,
+        Level::Warn,
+        Tag::Ah(1100),
+        format_args!("Ignoring bogus HTTP header returned by {path} ({method}): {lines} lines"),
+    );
 }
 
 pub(super) fn refuse(ask: &Ask<'_>, refusal: Refusal) -> Refused {

@@ -12,7 +12,8 @@ use super::super::{Place, Proxy, traces};
 use super::answers::{Refused, no_handler, no_member, refuse, via_name};
 use super::{is_traced, now_ms, url};
 use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
-use crate::config::model::{self, EncodedSlashes};
+use crate::codec::BadLine;
+use crate::config::model::{self, BadHeader, EncodedSlashes};
 use crate::log::{Environment, Trace22};
 use crate::request::{Ask, Plan, Verdict};
 use std::time::Duration;
@@ -240,6 +241,11 @@ impl Proxy {
             .or(of_server)
             .unwrap_or_else(|| Duration::from_millis(site.timeout_ms));
         plan.backend = Some(backend);
+        plan.bad_lines = match site.server.proxy.bad_header.or(BadHeader::IsError) {
+            BadHeader::IsError => BadLine::Refuse,
+            BadHeader::Ignore => BadLine::Skip,
+            BadHeader::StartBody => BadLine::EndHead,
+        };
         Ok(())
     }
 }

@@ -58,7 +58,7 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 13] = [
+const NEEDED: [&str; 17] = [
     "authz_core",
     "authz_host",
     "access_compat",
@@ -72,4 +72,8 @@ const NEEDED: [&str; 13] = [
     "lbmethod_bybusyness",
     "status",
     "reqtimeout",
+    "env",
+    "setenvif",
+    "headers",
+    "macro",
 ];
