@@ -5,9 +5,9 @@ use std::io::IoSlice;
 
 use super::{BLOCK_SIZE, Blocks};
 
-/// A writer should stop when this many bytes wait: enough to keep a fast peer busy, little enough that a
-/// thousand slow ones cost 64 MiB at most.
-pub const HIGH_WATER: usize = 64 * 1024;
+/// A writer should stop when this many bytes wait: enough to keep a fast peer busy, little enough that a slow one
+/// costs less than 64 KiB in all. With a head in front and a part that overshoots, three blocks are held.
+pub const HIGH_WATER: usize = 32 * 1024;
 
 /// At most this many slices are handed to one vectored write; the rest waits for the next.
 pub const SLICES_MAX: usize = 16;

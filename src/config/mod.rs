@@ -159,7 +159,8 @@ fn attempt(
     config.paths.pid_file = config.paths.runtime_dir.join("tine.pid");
     config.paths.scoreboard_file = config.paths.runtime_dir.join("scoreboard");
     build.diagnostics = std::mem::take(&mut reader.diagnostics);
-    let (mut build, main) = Walk::new(build, &reader.modules, &reader.sources).run(&nodes);
+    let (mut build, main) =
+        Walk::new(build, &reader.modules, &reader.sources, options.env).run(&nodes);
     build.config.mpm.mpm = reader.mpm;
     build.config.modules = reader.modules;
     build.config.defines = reader.defines;

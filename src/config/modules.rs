@@ -56,6 +56,7 @@ pub(crate) static MODULES: &[Module] = &[
     module("access_compat_module", "mod_access_compat.c", Kind::Present),
     module("authz_core_module", "mod_authz_core.c", Kind::Present),
     module("authz_host_module", "mod_authz_host.c", Kind::Present),
+    module("env_module", "mod_env.c", Kind::Present),
     module(
         "lbmethod_bybusyness_module",
         "mod_lbmethod_bybusyness.c",
@@ -80,6 +81,7 @@ pub(crate) static MODULES: &[Module] = &[
     ),
     module("proxy_http_module", "mod_proxy_http.c", Kind::Present),
     module("reqtimeout_module", "mod_reqtimeout.c", Kind::Present),
+    module("setenvif_module", "mod_setenvif.c", Kind::Present),
     module("slotmem_shm_module", "mod_slotmem_shm.c", Kind::Present),
     module("status_module", "mod_status.c", Kind::Present),
     module("systemd_module", "mod_systemd.c", Kind::Present),
@@ -121,7 +123,6 @@ pub(crate) static MODULES: &[Module] = &[
     module("deflate_module", "mod_deflate.c", Kind::Absent),
     module("dir_module", "mod_dir.c", Kind::Absent),
     module("dumpio_module", "mod_dumpio.c", Kind::Absent),
-    module("env_module", "mod_env.c", Kind::Absent),
     module("expires_module", "mod_expires.c", Kind::Absent),
     module("ext_filter_module", "mod_ext_filter.c", Kind::Absent),
     module("file_cache_module", "mod_file_cache.c", Kind::Absent),
@@ -169,7 +170,6 @@ pub(crate) static MODULES: &[Module] = &[
     module("rewrite_module", "mod_rewrite.c", Kind::Absent),
     module("sed_module", "mod_sed.c", Kind::Absent),
     module("session_module", "mod_session.c", Kind::Absent),
-    module("setenvif_module", "mod_setenvif.c", Kind::Absent),
     module("slotmem_plain_module", "mod_slotmem_plain.c", Kind::Absent),
     module("socache_dbm_module", "mod_socache_dbm.c", Kind::Absent),
     module(

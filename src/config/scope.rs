@@ -27,6 +27,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) modules: &'a Modules,
     /// The texts, for quoting.
     pub(crate) sources: &'a Sources,
+    /// The process environment.
+    pub(crate) environment: &'a dyn Fn(&str) -> Option<String>,
     /// The line.
     pub(crate) node: &'a Node,
 }

@@ -36,15 +36,22 @@ pub(crate) struct Walk<'a> {
     pub(crate) build: Build,
     modules: &'a Modules,
     sources: &'a Sources,
+    environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
 impl<'a> Walk<'a> {
-    /// A walk over texts with these modules visible.
-    pub(crate) fn new(build: Build, modules: &'a Modules, sources: &'a Sources) -> Self {
+    /// A walk over texts with these modules visible, in this process environment.
+    pub(crate) fn new(
+        build: Build,
+        modules: &'a Modules,
+        sources: &'a Sources,
+        environment: &'a dyn Fn(&str) -> Option<String>,
+    ) -> Self {
         Self {
             build,
             modules,
             sources,
+            environment,
         }
     }
 
@@ -109,6 +116,7 @@ impl<'a> Walk<'a> {
             inside,
             modules: self.modules,
             sources: self.sources,
+            environment: self.environment,
             node,
         };
         if directive.module == "proxy_module" && inside.is_vhost {
@@ -279,6 +287,7 @@ impl<'a> Walk<'a> {
             inside,
             modules: self.modules,
             sources: self.sources,
+            environment: self.environment,
             node,
         };
         match kind {

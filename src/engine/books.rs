@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use crate::http::date::DateCache;
-use crate::http::{FieldId, RequestHead, ResponseHead};
-use crate::log::{Ending, Environment, Level, Line, LogBuffer, Module, Record, Stamp, Tag, Zone};
+use crate::http::{FieldId, RequestHead, ResponseHead, Status};
+use crate::log::{
+    Ending, Environment, Level, Line, LogBuffer, Module, Record, Stamp, Tag, Variables, Zone,
+};
 use crate::request::{Ask, Failure, Peers, Site};
 
 use super::client::Client;
@@ -93,7 +95,7 @@ impl Books {
 
     /// Writes the access log of a finished exchange.
     pub fn close(&mut self, cell: &Exchange, client: &Client, gear: &Gear, keeps: bool) {
-        let head = cell.head.as_deref().unwrap_or(&gear.blank);
+        let head = cell.first_head().unwrap_or(&gear.blank);
         let site = cell
             .route
             .site
@@ -101,17 +103,14 @@ impl Books {
         if site.access_logs.is_empty() {
             return;
         }
-        if cell.head.is_some() {
+        if cell.first_head().is_some() {
             self.put_request_line(head);
         } else {
             self.line.clear();
             self.line.extend_from_slice(&cell.bad_line);
         }
         let began = cell.count.began_us;
-        let status = cell.status.map_or(0, crate::http::Status::as_u16);
-        let original = cell
-            .backend_status
-            .map_or(status, crate::http::Status::as_u16);
+        let (status, original) = statuses(cell);
         self.notes.clear();
         if let Some(code) = cell.backend_status {
             self.notes.set("proxy-status", code.to_string().as_bytes());
@@ -138,8 +137,11 @@ impl Books {
             handler: cell.route.handler.map(|handler| handler.name()),
             filename: (!cell.route.claim.url.is_empty()).then_some(&cell.route.claim.url),
             path: &cell.route.path,
-            original_path: &cell.route.path,
-            query: head.target.query(),
+            original_path: cell
+                .detour
+                .as_deref()
+                .map_or(&cell.route.path, |detour| &detour.path),
+            query: cell.head.as_deref().and_then(|head| head.target.query()),
             began_us: began,
             duration_us: gear.now_us.saturating_sub(began),
             first_byte_us: (cell.count.first_byte_us > 0)
@@ -153,7 +155,10 @@ impl Books {
                 (false, true) => Ending::KeptAlive,
                 (false, false) => Ending::Closed,
             },
-            env: &cell.plan.vars,
+            env: Variables {
+                attempt: &cell.plan.vars,
+                request: &cell.route.vars,
+            },
             notes: &self.notes,
             pid: gear.me.pid,
             tid: u64::from(self.thread),
@@ -168,8 +173,7 @@ impl Books {
 
     /// Writes what went wrong into the error log of the site.
     pub fn log_failure(&self, ask: &Ask<'_>, cell: &Exchange, failure: &Failure) {
-        let member = cell.plan.backend.map(|backend| backend.label.as_str());
-        failure.log(ask, member);
+        failure.log(ask, cell.plan.label().as_deref());
     }
 
     /// Writes a broken assumption of ours into the main error log.
@@ -197,6 +201,19 @@ impl Books {
         if !self.lines.is_empty() {
             self.lines.flush();
         }
+    }
+}
+
+/// The last and the original status of an exchange, as the log has them; 0 if there was none. An error document that
+/// fails has a status of its own, whatever the client was told.
+fn statuses(cell: &Exchange) -> (u16, u16) {
+    let status = cell.status.map_or(0, Status::as_u16);
+    match &cell.detour {
+        Some(detour) => (
+            detour.failed.map_or(status, Status::as_u16),
+            detour.first.as_u16(),
+        ),
+        None => (status, cell.backend_status.map_or(status, Status::as_u16)),
     }
 }
 

@@ -33,7 +33,7 @@ impl Core {
         let keeps = !cell.is_cut && client.codec.reuse() == Reuse::Keep && !client.is_at_eof;
         books.close(cell, client, gear, keeps);
         if let Some(slot) = cell.slot.take() {
-            match cell.head {
+            match cell.first_head() {
                 Some(_) => {
                     let duration_us = gear.now_us.saturating_sub(cell.count.began_us);
                     tally.end(slot, cell.count.content_out, duration_us, gear.now_us);
@@ -41,7 +41,7 @@ impl Core {
                 None => tally.free(slot, gear.now_us),
             }
         }
-        if let Some(head) = cell.head.take() {
+        for head in [cell.head.take(), cell.asked.take()].into_iter().flatten() {
             gear.requests.put(head);
         }
         if let Some(head) = cell.reply.take() {
@@ -49,7 +49,7 @@ impl Core {
         }
         client.codec.reset(cell.stream);
         client.exchange = None;
-        let must_linger = cell.request == Half::Open;
+        let must_linger = cell.request == Half::Open || cell.is_unread;
         exchanges.release(exchange);
         if keeps {
             client.enter(Stage::Idle, gear.now_ms);
@@ -182,7 +182,7 @@ impl Core {
         let rules = cell.plan.backend.map(|backend| backend.pool);
         let (patience, kind) = match cell.dialing {
             Dialing::Queued => (rules.and_then(|rules| rules.acquire), FailureKind::Acquire),
-            Dialing::Resolving => (
+            Dialing::Resolving(_) => (
                 rules.map(|rules| rules.connect_timeout),
                 FailureKind::Resolve,
             ),
@@ -194,7 +194,7 @@ impl Core {
         let at = cell.count.phase_ms + patience.map_or(site.timeout_ms, millis);
         match cell.dialing {
             Dialing::Backlogged(again) => (again.min(at), Side::Backend, kind),
-            Dialing::Start | Dialing::Queued | Dialing::Resolving | Dialing::Connecting => {
+            Dialing::Start | Dialing::Queued | Dialing::Resolving(_) | Dialing::Connecting => {
                 (at, Side::Backend, kind)
             }
         }

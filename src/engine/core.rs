@@ -52,11 +52,11 @@ pub trait Wires {
     /// The system refuses.
     fn unwatch(&mut self, stream: &mut Stream) -> io::Result<()>;
 
-    /// Asks for the addresses of a host; the answer comes by [`Core::resolved`].
+    /// Asks for the addresses of a host; the answer comes by [`Core::resolved`] with the number of the question.
     ///
     /// # Errors
     /// Too many questions wait already.
-    fn resolve(&mut self, backend: u32, host: &str, port: u16) -> io::Result<()>;
+    fn resolve(&mut self, question: u64, host: &str, port: u16) -> io::Result<()>;
 
     /// Tells the other loops of the child that a connection was parked for them.
     fn wake_siblings(&mut self);

@@ -1,9 +1,10 @@
 //! From a plan to a connection that can carry it: idle one, or resolve → connect → codec ready.
 //!
 //! Each rung is a state ([`Dialing`]); the whole ladder has one deadline, `connectiontimeout`. Names are resolved on
-//! the child's resolver thread; answers are kept for the life of the child, as httpd does by default.
+//! threads of the resolver; what is found of a backend's host is kept for the life of the child, as httpd does by
+//! default. A host that the plan names is asked for each time, and kept for nobody.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -29,8 +30,8 @@ pub enum Dialing {
     Start,
     /// Every connection of the pool is busy.
     Queued,
-    /// The host's addresses were asked for.
-    Resolving,
+    /// The host's addresses were asked for, by the question with this number.
+    Resolving(u64),
     /// A connection is being made.
     Connecting,
     /// The backend's unix socket has a full backlog; at this time of the loop's clock it is tried again.
@@ -40,10 +41,15 @@ pub enum Dialing {
 /// How long to leave a full backlog alone, in milliseconds. The kernel does not tell when it has room.
 const BACKLOG_PAUSE_MS: u64 = 10;
 
-/// What is known of the hosts of all backends.
+/// What is known of the hosts of all backends, and who waits for what is not. The number of a question about a
+/// backend's host is the backend's index; those about hosts of plans have numbers of their own.
 #[derive(Debug)]
 pub struct Addresses {
     known: Vec<Known>,
+    /// The exchanges that wait for the host of their plan, by question.
+    planned: HashMap<u64, Key>,
+    /// The number of the next such question.
+    next: u64,
 }
 
 #[derive(Debug)]
@@ -63,10 +69,12 @@ impl Addresses {
             Address::Tcp { host, port } => host.parse::<IpAddr>().map_or(Known::Unknown, |ip| {
                 Known::Found(vec![SocketAddr::new(ip, *port)])
             }),
-            Address::Unix(_) => Known::Unknown,
+            Address::Unix(_) | Address::Planned => Known::Unknown,
         });
         Self {
             known: known.collect(),
+            planned: HashMap::new(),
+            next: u64::from(u32::MAX) + 1,
         }
     }
 }
@@ -81,7 +89,7 @@ impl Core {
             return Ok(Step::Wait);
         }
         let backend = cell.plan.backend.expect("a plan names its backend");
-        let fresh = cell.plan.is_fresh_only;
+        let fresh = cell.plan.is_fresh_only || !backend.may_reuse();
         loop {
             let offer = self.pool.get(backend, fresh);
             if !matches!(offer, Offer::Full) {
@@ -203,23 +211,49 @@ impl Core {
                     Known::Asked(waiting) => {
                         waiting.push(client);
                         self.pool.closed(backend);
-                        self.set_dialing(exchange, Dialing::Resolving);
+                        self.set_dialing(exchange, Dialing::Resolving(backend.index.into()));
                         Ok(Step::Wait)
                     }
                     Known::Unknown => {
                         self.pool.closed(backend);
                         self.wires
-                            .resolve(backend.index, host, *port)
+                            .resolve(backend.index.into(), host, *port)
                             .map_err(|error| {
                                 Failure::io(Side::Backend, FailureKind::Resolve, &error)
                             })?;
                         *known = Known::Asked(vec![client]);
-                        self.set_dialing(exchange, Dialing::Resolving);
+                        self.set_dialing(exchange, Dialing::Resolving(backend.index.into()));
                         Ok(Step::Wait)
                     }
                 }
             }
+            Address::Planned => self.open_planned(backend, exchange),
         }
+    }
+
+    /// Opens a connection to the host that the plan names: an address at once, a name after it was asked for.
+    fn open_planned(&mut self, backend: &'static Backend, exchange: Key) -> Result<Step, Failure> {
+        let Some(cell) = self.exchanges.get_mut(exchange) else {
+            self.pool.closed(backend);
+            return Ok(Step::Gone);
+        };
+        let to = &cell.plan.address;
+        let found = cell.found.take().or_else(|| {
+            let ip: IpAddr = to.host.parse().ok()?;
+            Some(vec![SocketAddr::new(ip, to.port)])
+        });
+        if let Some(list) = found {
+            return self.connect(backend, exchange, list.into());
+        }
+        self.pool.closed(backend);
+        let question = self.addresses.next;
+        self.wires
+            .resolve(question, &to.host, to.port)
+            .map_err(|error| Failure::io(Side::Backend, FailureKind::Resolve, &error))?;
+        cell.dialing = Dialing::Resolving(question);
+        self.addresses.next += 1;
+        self.addresses.planned.insert(question, exchange);
+        Ok(Step::Wait)
     }
 
     /// Tries addresses in order until one does not fail at once.
@@ -401,8 +435,35 @@ impl Core {
         }
     }
 
-    /// The addresses of a backend's host have come, or not.
-    pub fn resolved(&mut self, backend: u32, answer: io::Result<Vec<SocketAddr>>) {
+    /// The addresses of a host have come, or not.
+    pub fn resolved(&mut self, question: u64, answer: io::Result<Vec<SocketAddr>>) {
+        match u32::try_from(question) {
+            Ok(backend) => self.backend_resolved(backend, answer),
+            Err(_) => self.planned_resolved(question, answer),
+        }
+    }
+
+    fn planned_resolved(&mut self, question: u64, answer: io::Result<Vec<SocketAddr>>) {
+        let exchange = self.addresses.planned.remove(&question);
+        let Some(cell) = exchange.and_then(|exchange| self.exchanges.get_mut(exchange)) else {
+            return;
+        };
+        // An exchange that gave up waiting may be asking for another host by now.
+        let (true, Some(client)) = (cell.dialing == Dialing::Resolving(question), cell.client)
+        else {
+            return;
+        };
+        cell.dialing = Dialing::Start;
+        match answer {
+            Ok(list) => cell.found = Some(list),
+            Err(error) => {
+                cell.pending = Some(Failure::io(Side::Backend, FailureKind::Resolve, &error));
+            }
+        }
+        self.work(client);
+    }
+
+    fn backend_resolved(&mut self, backend: u32, answer: io::Result<Vec<SocketAddr>>) {
         let Some(known) = self.addresses.known.get_mut(backend as usize) else {
             return;
         };
@@ -423,7 +484,7 @@ impl Core {
             let Some(cell) = self.exchanges.get_mut(exchange) else {
                 continue;
             };
-            if cell.dialing == Dialing::Resolving {
+            if cell.dialing == Dialing::Resolving(backend.into()) {
                 cell.dialing = Dialing::Start;
                 cell.pending.clone_from(&failure);
                 self.work(client);

@@ -138,7 +138,7 @@ struct EventLoop {
     accepts_max: u64,
 }
 
-/// The resolver thread of this loop, started by the first question.
+/// The resolver of this loop, made by the first question.
 #[derive(Debug)]
 struct Lookups {
     resolver: std::sync::OnceLock<Resolver>,
@@ -320,9 +320,8 @@ impl EventLoop {
         }
         let resolver = self.resolver.clone();
         if let Some(resolver) = resolver.resolver.get() {
-            for (backend, answer) in resolver.answers() {
-                self.core
-                    .resolved(u32::try_from(backend).unwrap_or(u32::MAX), answer);
+            for (question, answer) in resolver.answers() {
+                self.core.resolved(question, answer);
             }
         }
         self.core.siblings_called();
@@ -378,20 +377,15 @@ impl Wires for MioWires {
         }
     }
 
-    fn resolve(&mut self, backend: u32, host: &str, port: u16) -> io::Result<()> {
-        let lookups = &self.resolver;
-        if lookups.resolver.get().is_none() {
-            let bell = lookups.bell.clone();
-            let resolver = Resolver::start(move || {
+    fn resolve(&mut self, question: u64, host: &str, port: u16) -> io::Result<()> {
+        let Lookups { resolver, bell } = &*self.resolver;
+        let resolver = resolver.get_or_init(|| {
+            let bell = bell.clone();
+            Resolver::new(move || {
                 let _loop_has_ended = bell.wake();
-            })?;
-            let _only_this_thread_sets_it = lookups.resolver.set(resolver);
-        }
-        let resolver = lookups
-            .resolver
-            .get()
-            .ok_or_else(|| io::Error::other("the resolver could not be started"))?;
-        resolver.ask(u64::from(backend), host, port)
+            })
+        });
+        resolver.ask(question, host, port)
     }
 
     fn wake_siblings(&mut self) {

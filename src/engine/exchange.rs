@@ -7,16 +7,19 @@
 //!              ▲                │        │      │                             ▲
 //!              └──── failed ────┴────────┘      └─ cut short, client closed ──┘
 //!                 (the handler decides again: another member, or an answer)
+//! Answer → Route   for an ErrorDocument with a path of ours: the exchange goes on as a request for that path
 //! ```
 //!
 //! The request and the response have their own half-state, so early responses and half-closed connections are
 //! data, not flags. This file holds the state and what can be computed from it; `work` moves it along, `pump`
 //! moves its bytes, `books` closes it.
 
+use std::net::SocketAddr;
+
 use crate::codec::StreamId;
 use crate::http::{RequestHead, ResponseHead, Status};
 use crate::log::{Milestone, Trace};
-use crate::request::{Answer, Failure, Plan, Route, Sent};
+use crate::request::{Answer, Detour, Failure, Plan, Route, Sent};
 
 use super::dial::Dialing;
 use super::slab::Key;
@@ -64,7 +67,7 @@ impl Phase {
                     Self::Relay | Self::Dial | Self::Answer | Self::Finish
                 )
                 | (Self::Relay, Self::Finish | Self::Answer)
-                | (Self::Answer, Self::Finish)
+                | (Self::Answer, Self::Route | Self::Finish)
         )
     }
 }
@@ -104,6 +107,13 @@ pub struct Exchange {
     pub awaits_continue: bool,
     /// The request head, once it is there.
     pub head: Option<Box<RequestHead>>,
+    /// The head as the client sent it, once another one has taken its place: that of an error document or of a
+    /// directory's index.
+    pub asked: Option<Box<RequestHead>>,
+    /// The error whose document is being got.
+    pub detour: Option<Box<Detour>>,
+    /// The client's content was given up unread, so the connection ends with this exchange.
+    pub is_unread: bool,
     /// The final response head, as the client got it.
     pub reply: Option<Box<ResponseHead>>,
     /// Its status.
@@ -130,6 +140,8 @@ pub struct Exchange {
     pub has_said_continue: bool,
     /// How far the search for a connection is.
     pub dialing: Dialing,
+    /// The addresses of the host that the plan names, once they were found.
+    pub found: Option<Vec<SocketAddr>>,
     /// Something went wrong while the exchange was not looked at.
     pub pending: Option<Failure>,
     /// Its scoreboard slot.
@@ -183,6 +195,8 @@ impl Exchange {
         self.sent = Sent::Nothing;
         self.has_sent_end = false;
         self.awaits_continue = false;
+        self.detour = None;
+        self.is_unread = false;
         self.status = None;
         self.backend_status = None;
         self.gather_max = 0;
@@ -195,11 +209,22 @@ impl Exchange {
         self.content.clear();
         self.content.shrink_to(CONTENT_KEPT);
         self.dialing = Dialing::Start;
+        self.found = None;
         self.pending = None;
         self.slot = None;
         self.count = Count::default();
         self.trace = Trace::default();
         self.is_cut = false;
+    }
+
+    /// The head as the client sent it.
+    pub fn first_head(&self) -> Option<&RequestHead> {
+        match (&self.asked, &self.detour) {
+            (Some(asked), _) => Some(asked),
+            // The head is ours alone: of the client's request none could be made.
+            (None, Some(_)) => None,
+            (None, None) => self.head.as_deref(),
+        }
     }
 
     /// Notes when a milestone was reached.

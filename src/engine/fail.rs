@@ -184,7 +184,7 @@ impl Core {
             lease.settle(balancer::Outcome::NOTHING);
         }
         let (upstream, slot) = (cell.upstream.take(), cell.slot.take());
-        (cell.head, cell.reply) = (None, None);
+        (cell.head, cell.asked, cell.reply) = (None, None, None);
         self.exchanges.release(exchange);
         if let Some(slot) = slot {
             self.tally.free(slot, self.gear.now_us);

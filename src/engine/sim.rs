@@ -133,7 +133,7 @@ impl Wires for SimWires {
         Ok(())
     }
 
-    fn resolve(&mut self, _backend: u32, _host: &str, _port: u16) -> io::Result<()> {
+    fn resolve(&mut self, _question: u64, _host: &str, _port: u16) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

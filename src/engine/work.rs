@@ -210,7 +210,7 @@ impl Core {
         };
         let verdict = match locate(cell, client, gear) {
             Ok(()) => {
-                if let (Some(slot), Some(head)) = (cell.slot, cell.head.as_deref()) {
+                if let (Some(slot), Some(head)) = (cell.slot, cell.first_head()) {
                     let protocol = head.version.as_str().as_bytes();
                     let (line, vhost) = books.scoreboard_texts(head, cell.route.site);
                     tally.working(slot, line, vhost, protocol, gear.now_us);
@@ -253,6 +253,7 @@ impl Core {
                 cell.sent = Sent::Nothing;
                 cell.has_sent_end = false;
                 cell.dialing = Dialing::Start;
+                cell.found = None;
                 cell.enter(Phase::Dial, now_ms);
             }
             Verdict::Answer(answer) => {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::format::Format;
-use super::record::{Environment, Record};
+use super::record::{Record, Variables};
 use super::sink::Sink;
 use super::zone::{ClfCache, Zone};
 
@@ -77,7 +77,7 @@ impl Condition {
 
     /// Whether an exchange with these variables is to be logged.
     #[must_use]
-    pub fn holds(&self, env: &Environment) -> bool {
+    pub fn holds(&self, env: Variables<'_>) -> bool {
         match self {
             Self::Always => true,
             Self::Set(name) => env.has(name),

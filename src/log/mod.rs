@@ -38,7 +38,7 @@ pub use format::{Format, FormatError, Nicknames};
 pub use level::{Level, LevelError, LevelMap, Levels};
 pub use module::Module;
 pub use program::Program;
-pub use record::{Ending, Environment, Record};
+pub use record::{Ending, Environment, Record, Variables};
 pub use sink::{Sink, Sinks, Target, TargetError};
 pub use tag::Tag;
 pub use trace::{Milestone, Trace};

@@ -69,7 +69,7 @@ pub struct Record<'a> {
     /// What became of the connection.
     pub ending: Ending,
     /// The variables, such as BALANCER_WORKER_NAME.
-    pub env: &'a Environment,
+    pub env: Variables<'a>,
     /// The notes, such as proxy-status.
     pub notes: &'a Environment,
     /// This process.
@@ -114,6 +114,30 @@ impl Ending {
 pub struct Environment {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+}
+
+/// The variables of an exchange, in two tables: what its last attempt set speaks before what its request had.
+#[derive(Clone, Copy, Debug)]
+pub struct Variables<'a> {
+    /// What the attempt set.
+    pub attempt: &'a Environment,
+    /// What the request has.
+    pub request: &'a Environment,
+}
+
+impl<'a> Variables<'a> {
+    /// A variable's value.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&'a [u8]> {
+        let of_attempt = self.attempt.value(name);
+        of_attempt.or_else(|| self.request.value(name))
+    }
+
+    /// Whether a variable is set, even to nothing.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.attempt.has(name) || self.request.has(name)
+    }
 }
 
 /// Where one variable is in the buffer.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::record::{Ending, Environment, Record};
+use super::record::{Ending, Environment, Record, Variables};
 use super::trace::{Milestone, Trace};
 use crate::http::{Fields, RequestHead, ResponseHead, Status};
 
@@ -15,6 +15,7 @@ pub(super) struct Sample {
     pub(super) response: Option<ResponseHead>,
     pub(super) trailers: Fields,
     pub(super) env: Environment,
+    pub(super) vars: Environment,
     pub(super) notes: Environment,
     pub(super) trace: Trace,
 }
@@ -55,6 +56,9 @@ impl Sample {
         env.set("BALANCER_NAME", b"balancer://shop");
         env.set("BALANCER_WORKER_NAME", b"http://10.1.0.4:8080");
         env.set("BALANCER_WORKER_ROUTE", b"route1");
+        let mut vars = Environment::new();
+        vars.set("BALANCER_NAME", b"what a request says of it");
+        vars.set("is_a_robot", b"1");
         let mut notes = Environment::new();
         notes.set("proxy-status", b"200");
         notes.set("proxy-source-port", b"40312");
@@ -71,6 +75,7 @@ impl Sample {
             response: Some(response),
             trailers,
             env,
+            vars,
             notes,
             trace,
         }
@@ -108,7 +113,10 @@ impl Sample {
             bytes_out: 5400,
             keepalives: 2,
             ending: Ending::KeptAlive,
-            env: &self.env,
+            env: Variables {
+                attempt: &self.env,
+                request: &self.vars,
+            },
             notes: &self.notes,
             pid: 371,
             tid: 139_737_630_381_952,

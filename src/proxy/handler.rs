@@ -37,7 +37,7 @@ impl Handler for Proxy {
     }
 
     fn claims(&self, ask: &Ask<'_>, claim: &mut Claim) -> bool {
-        if ask.route.is_forward {
+        if ask.route.is_forward || ask.var("no-proxy").is_some() {
             return false;
         }
         let question = Question {

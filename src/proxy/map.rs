@@ -15,11 +15,10 @@ mod encoded;
 #[cfg(test)]
 mod tests;
 
-use super::template::Template;
 use crate::config::Diagnostic;
 use crate::config::model::{Mapping, PassPath, PassTarget, ProxyPass, WorkerUrl};
 use crate::http::Target;
-use crate::request::{Case, Groups, Pattern};
+use crate::request::{Case, Groups, Pattern, Template};
 use std::ops::Range;
 
 /// All rules of a generation, and which of them each server has.

@@ -25,7 +25,6 @@
 //! - Trailers of a response are passed on, and so is `Proxy-Authenticate` of a 407.
 //! - Lengths that contradict each other, lists of transfer codings, field names with other than token characters and answers that are not
 //!   HTTP/1 are a 502. httpd relays some of them as it understands them.
-//! - A page in place of a backend's answer (ProxyErrorOverride) has the usual reason phrase, not the backend's.
 
 mod canonical;
 mod compile;
@@ -35,7 +34,6 @@ mod outgoing;
 mod retry;
 mod reverse;
 pub mod scheme;
-mod template;
 mod traces;
 
 pub use compile::{identity, records};

@@ -1,7 +1,7 @@
 //! Who may have what a section guards (mod_authz_core, mod_authz_host, mod_access_compat; reference A.1).
 //!
-//! Responsible for: judging a client's address and method by the rules of the merged sections. Not responsible
-//! for: merging them (`config`), or the 403 (`route`).
+//! Responsible for: judging a client's address and method, and the request's variables, by the rules of the merged sections. Not
+//! responsible for: merging them (`config`), or the 403 (`route`).
 //!
 //! Know first: a child never resolves names while serving. `Require host`, `Require forward-dns` and `Allow|Deny
 //! from name` therefore match nobody, and [`note`] gives the warning that the server prints when it starts.
@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use super::Peers;
 use crate::config::model::{Access, CompatAccess, Order, Require, Satisfy, Who};
 use crate::http::Method;
+use crate::log::Environment;
 
 /// Which rules refused a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +38,24 @@ struct Visitor<'a> {
     client: IpAddr,
     local: IpAddr,
     method: &'a Method,
+    vars: &'a Environment,
 }
 
 /// Judges a request.
 ///
 /// # Errors
 /// The client is not let in; the value names the rules.
-pub fn check(access: &Access, peers: &Peers, method: &Method) -> Result<(), Refusal> {
+pub fn check(
+    access: &Access,
+    peers: &Peers,
+    method: &Method,
+    vars: &Environment,
+) -> Result<(), Refusal> {
     let visitor = Visitor {
         client: peers.client.ip().to_canonical(),
         local: peers.local.ip().to_canonical(),
         method,
+        vars,
     };
     let by_require = access
         .require
@@ -86,8 +94,7 @@ impl Visitor<'_> {
     fn is(self, who: &Who) -> bool {
         match who {
             Who::All => true,
-            // No directive that sets variables of a request is there yet, so none is ever set.
-            Who::Env { negated, .. } => *negated,
+            Who::Env { name, negated } => self.vars.has(name) != *negated,
             Who::Net(net) => net.contains(self.client),
             Who::Host(_) => false,
         }
@@ -128,7 +135,8 @@ impl Visitor<'_> {
             Require::All(is_granted) => grant(*is_granted),
             Require::Ip(nets) => grant(nets.iter().any(|net| net.contains(self.client))),
             Require::Local => grant(self.client.is_loopback() || self.client == self.local),
-            Require::Host(_) | Require::ForwardDns(_) | Require::Env(_) => Finding::Denied,
+            Require::Env(names) => grant(names.iter().any(|name| self.vars.has(name))),
+            Require::Host(_) | Require::ForwardDns(_) => Finding::Denied,
             Require::Method(methods) => grant(self.has_method(methods)),
             Require::Limited { rule: inner, .. } if self.concerns(rule) => self.judge(inner),
             Require::Limited { .. } => Finding::Nothing,
@@ -221,6 +229,13 @@ mod tests {
         Net::with_prefix(base.parse().unwrap(), bits.parse().unwrap()).unwrap()
     }
 
+    /// The variables of every request here: `set`, which is empty.
+    fn vars() -> Environment {
+        let mut vars = Environment::new();
+        vars.set("set", b"");
+        vars
+    }
+
     /// Who gets in: a client from 10.0.0.9, one from 192.0.2.5, one from this machine.
     fn let_in(access: &Access) -> [bool; 3] {
         ["10.0.0.9:1", "192.0.2.5:1", "127.0.0.1:1"].map(|client| {
@@ -228,7 +243,7 @@ mod tests {
                 client: client.parse().unwrap(),
                 local: "192.0.2.80:80".parse().unwrap(),
             };
-            check(access, &peers, &Method::Get).is_ok()
+            check(access, &peers, &Method::Get, &vars()).is_ok()
         })
     }
 
@@ -312,7 +327,12 @@ mod tests {
                 Require::ForwardDns(vec!["x".into()]),
                 NOBODY,
             ),
-            ("env_is_never_set", Require::Env(vec!["X".into()]), NOBODY),
+            ("no_such_variable", Require::Env(vec!["X".into()]), NOBODY),
+            (
+                "one_of_two_variables",
+                Require::Env(vec!["X".into(), "Set".into()]),
+                EVERYBODY,
+            ),
             ("method", Require::Method(vec!["GET".into()]), EVERYBODY),
             (
                 "another_method",
@@ -355,10 +375,11 @@ mod tests {
     #[test]
     fn order_decides_which_list_speaks_last() {
         let ten = || Who::Net(net("10.0.0.0/8"));
-        let env = |negated| Who::Env {
-            name: "X".into(),
+        let env_named = |name: &str, negated| Who::Env {
+            name: name.into(),
             negated,
         };
+        let env = |negated| env_named("X", negated);
         let rows = [
             (
                 "deny_allow_default_is_in",
@@ -415,6 +436,21 @@ mod tests {
                 compat(Order::AllowDeny, &[env(true)], &[]),
                 EVERYBODY,
             ),
+            (
+                "variable_lets_in",
+                compat(Order::AllowDeny, &[env_named("set", false)], &[]),
+                EVERYBODY,
+            ),
+            (
+                "variable_keeps_out",
+                compat(Order::DenyAllow, &[], &[env_named("set", false)]),
+                NOBODY,
+            ),
+            (
+                "negated_variable_that_is_set",
+                compat(Order::AllowDeny, &[env_named("set", true)], &[]),
+                NOBODY,
+            ),
         ];
         for (row, access, expected) in rows {
             assert_eq!(let_in(&access), expected, "{row}");
@@ -470,7 +506,10 @@ mod tests {
     fn head_counts_as_get() {
         let peers = super::super::testing::peers("192.0.2.1:80");
         let access = require(Require::Method(vec!["GET".into()]));
-        assert_eq!(check(&access, &peers, &Method::Head), Ok(()));
-        assert_eq!(check(&access, &peers, &Method::Post), Err(Refusal::Require));
+        assert_eq!(check(&access, &peers, &Method::Head, &vars()), Ok(()));
+        assert_eq!(
+            check(&access, &peers, &Method::Post, &vars()),
+            Err(Refusal::Require)
+        );
     }
 }

@@ -35,6 +35,18 @@ pub enum Address {
     },
     /// A unix socket.
     Unix(PathBuf),
+    /// The plan of each request names it ([`super::Plan::address`]): mod_proxy's `proxy:forward` and `proxy:reverse`. It is resolved
+    /// for each request, and its connections serve one exchange.
+    Planned,
+}
+
+/// A host and a port that a request chose, as far as the configuration lets it. Recycled with its plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedAddress {
+    /// A host name or address literal, IPv6 without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
 }
 
 /// A worker's pool parameters (reference: mod_proxy's min, smax, max, ttl, acquire, …).
@@ -56,6 +68,38 @@ pub struct PoolRules {
     pub reuse: bool,
 }
 
+impl Backend {
+    /// Whether a connection may serve another exchange. One to a planned address never does: the next plan names another.
+    #[must_use]
+    pub fn may_reuse(&self) -> bool {
+        self.pool.reuse && self.address != Address::Planned
+    }
+}
+
+impl PlannedAddress {
+    /// Names another place, keeping the allocation. `host` may have the brackets of an IPv6 literal.
+    pub fn assign(&mut self, host: &str, port: u16) {
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        self.host.clear();
+        self.host.push_str(bare.unwrap_or(host));
+        self.port = port;
+    }
+
+    /// Names no place, keeping the allocation.
+    pub fn clear(&mut self) {
+        self.host.clear();
+        self.port = 0;
+    }
+}
+
+impl fmt::Display for PlannedAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_host_port(f, &self.host, self.port)
+    }
+}
+
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Backend")
@@ -68,9 +112,17 @@ impl fmt::Debug for Backend {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Tcp { host, port } => write_host_port(f, host, *port),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Planned => f.write_str("as planned"),
         }
+    }
+}
+
+fn write_host_port(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
+    if host.contains(':') {
+        write!(f, "[{host}]:{port}")
+    } else {
+        write!(f, "{host}:{port}")
     }
 }

@@ -9,7 +9,7 @@
 //! [`Verdict`]; with [`Verdict::Forward`] it has filled a [`Plan`], which the engine carries out. Everything that
 //! does not change while a child lives is in [`Env`], leaked once, so `&'static` is borrowed freely.
 //!
-//! Reading order: [`ask`], [`verdict`], [`route`] with [`vhost`], [`dir`] and [`access`]; [`answer`], [`errordoc`],
+//! Reading order: [`ask`], [`verdict`], [`route`] with [`vhost`], [`dir`], [`vars`] and [`access`]; [`answer`], [`errordoc`],
 //! [`failure`]; [`mod@env`], [`site`]; [`pattern`] and [`glob`] when a match surprises.
 
 pub mod access;
@@ -26,6 +26,8 @@ pub mod pages;
 pub mod pattern;
 pub mod route;
 pub mod site;
+pub mod template;
+pub mod vars;
 pub mod verdict;
 pub mod vhost;
 
@@ -36,12 +38,14 @@ mod tests;
 
 pub use answer::Answer;
 pub use ask::{Ask, Peers};
-pub use backend::{Address, Backend, PoolRules};
+pub use backend::{Address, Backend, PlannedAddress, PoolRules};
 pub use dir::{Dir, DirCache};
 pub use env::{Env, Me};
+pub use errordoc::Detour;
 pub use failure::{Failure, FailureKind, Outcome, Sent, Side};
 pub use pattern::{Case, Groups, Pattern};
-pub use route::{NOWHERE, Route, locate, max_forwards};
+pub use route::{Again, NOWHERE, Route, locate, max_forwards};
 pub use site::{ReadRule, Site};
+pub use template::Template;
 pub use verdict::{Claim, Handler, Interim, Milestone, Plan, Ticket, Verdict};
 pub use vhost::Vhosts;

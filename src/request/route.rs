@@ -6,9 +6,9 @@
 //! Know first, in the order of the steps:
 //!
 //! ```text
-//! local address, Host ─► server ─► path decoded and normalised ─► <Location> sections
+//! local address, Host ─► server ─► its SetEnvIf ─► path decoded and normalised ─► <Location> sections
 //!     ─► a handler claims (ProxyPass) ─► <Proxy> sections by target URL, under the <Location>s
-//!     ─► access rules ─► the claimant, else what SetHandler names
+//!     ─► their SetEnvIf ─► access rules ─► SetEnv ─► the claimant, else what SetHandler names
 //! ```
 //!
 //! As in httpd, a local TRACE and `OPTIONS *` are answered before access rules are looked at, and a forward-proxy
@@ -20,6 +20,7 @@ use std::fmt;
 use super::access::{self, Refusal};
 pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
+use super::vars::{self, TooLong};
 use super::{Answer, Ask, Claim, Env, Handler, Me, Peers, Site};
 use crate::config::model::{EncodedSlashes, Trace};
 use crate::http::fields::FieldId;
@@ -53,10 +54,25 @@ pub struct Route {
     pub claim: Claim,
     /// The request's own variables (SetEnvIf and its kin); what an attempt sets is in its plan.
     pub vars: Environment,
+    /// What was settled before, when the request is located again.
+    pub again: Option<Box<Again>>,
     kept: Option<&'static Dir>,
     single: Option<Box<Dir>>,
     /// The path with runs of slashes collapsed, when that makes a difference.
     collapsed: Vec<u8>,
+}
+
+/// What stays as it is when a request is located again inside the server, for an error document or a directory's index.
+#[derive(Debug)]
+pub struct Again {
+    /// The server.
+    pub site: &'static Site,
+    /// The host that the client named.
+    pub host: Vec<u8>,
+    /// The port beside it.
+    pub host_port: Option<u16>,
+    /// The variables to begin with.
+    pub vars: Environment,
 }
 
 /// A request of which nothing is known yet.
@@ -75,6 +91,7 @@ pub static NOWHERE: Route = Route {
         path: Vec::new(),
     },
     vars: Environment::new(),
+    again: None,
     kept: None,
     single: None,
     collapsed: Vec::new(),
@@ -96,6 +113,17 @@ impl Route {
         }
     }
 
+    /// What of the request stays when it is located again, with these variables; `site` is its server.
+    #[must_use]
+    pub fn settled(&self, site: &'static Site, vars: Environment) -> Box<Again> {
+        Box::new(Again {
+            site,
+            host: self.host.clone(),
+            host_port: self.host_port,
+            vars,
+        })
+    }
+
     /// Empties the route, keeping allocations.
     pub fn clear(&mut self) {
         self.site = None;
@@ -108,6 +136,7 @@ impl Route {
         self.is_claimed = false;
         self.claim.clear();
         self.vars.clear();
+        self.again = None;
         self.kept = None;
         self.single = None;
         self.collapsed.clear();
@@ -140,6 +169,7 @@ pub fn locate(
     now_us: u64,
     route: &mut Route,
 ) -> Result<(), Box<Answer>> {
+    let again = route.again.take();
     route.clear();
     let ask = Ask {
         env,
@@ -152,11 +182,19 @@ pub fn locate(
         keepalives: 0,
         now_us,
     };
-    choose_site(&ask, route)?;
+    match again {
+        Some(again) => resume(&again, route),
+        None => choose_site(&ask, route)?,
+    }
     if !find_path(&ask, route)? {
         return Err(Answer::empty(Status::OK));
     }
     merge_sections(&ask, cache, route);
+    if ask_at(&ask, route).site().vars.has_sections() {
+        set_vars(&ask, route, |at, vars| {
+            at.site().vars.apply_sections(at.dir(), at, vars)
+        })?;
+    }
     if let (Some(error), false) = (route.refusal, route.is_claimed) {
         return Err(refused(&ask_at(&ask, route), error));
     }
@@ -164,6 +202,7 @@ pub fn locate(
         return Err(trace(&ask_at(&ask, route)));
     }
     check_access(&ask_at(&ask, route))?;
+    set_late_vars(&ask, route);
     if route.is_claimed {
         return check_forwardable(&ask_at(&ask, route));
     }
@@ -173,6 +212,34 @@ pub fn locate(
     } else {
         Err(nobody(&ask_at(&ask, route)))
     }
+}
+
+/// Lets rules change the request's variables.
+fn set_vars(
+    ask: &Ask<'_>,
+    route: &mut Route,
+    apply: impl FnOnce(&Ask<'_>, &mut Environment) -> Result<(), TooLong>,
+) -> Result<(), Box<Answer>> {
+    let mut vars = std::mem::take(&mut route.vars);
+    let at = ask_at(ask, route);
+    let applied = apply(&at, &mut vars).map_err(|TooLong { name }| {
+        at.log_tagged(
+            Module::Setenvif,
+            Level::Crit,
+            Tag::Ah(1505),
+            format_args!("Regular expression replacement failed for '{name}', value too long?"),
+        );
+        Answer::error(&at, Status::INTERNAL_SERVER_ERROR)
+    });
+    route.vars = vars;
+    applied
+}
+
+/// SetEnv and PassEnv, which only whoever handles and logs the request sees.
+fn set_late_vars(ask: &Ask<'_>, route: &mut Route) {
+    let mut vars = std::mem::take(&mut route.vars);
+    vars::apply_late(&ask_at(ask, route).dir().config.late_vars, &mut vars);
+    route.vars = vars;
 }
 
 /// Merges the sections that match, asking the handlers for their claim on the way.
@@ -200,6 +267,14 @@ fn merge_sections(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) {
 /// The same request, seen at the place found so far.
 fn ask_at<'a>(ask: &Ask<'a>, route: &'a Route) -> Ask<'a> {
     Ask { route, ..*ask }
+}
+
+/// Takes over what was settled when the request was located before.
+fn resume(again: &Again, route: &mut Route) {
+    route.site = Some(again.site);
+    route.host.extend_from_slice(&again.host);
+    route.host_port = again.host_port;
+    route.vars.clone_from(&again.vars);
 }
 
 /// Chooses the server by our address and the host that the request names.
@@ -254,6 +329,9 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
     let site = ask_at(ask, route).site();
     let head = ask.head;
     route.is_forward = site.is_forward_proxy && is_for_somebody_else(ask, site, route);
+    if site.vars.has_server() {
+        set_vars(ask, route, |at, vars| site.vars.apply(at, vars))?;
+    }
     if route.is_forward {
         route.path.extend_from_slice(head.target.raw());
         return Ok(true);
@@ -374,7 +452,12 @@ fn check_access(at: &Ask<'_>) -> Result<(), Box<Answer>> {
     if !dir.is_guarded {
         return Ok(());
     }
-    let Err(refusal) = access::check(&dir.config.access, at.peers, &at.head.method) else {
+    let Err(refusal) = access::check(
+        &dir.config.access,
+        at.peers,
+        &at.head.method,
+        &at.route.vars,
+    ) else {
         return Ok(());
     };
     let (module, tag) = match refusal {

@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 
 use super::dir::{self, Dir, Section};
 use super::glob::{self, Slash};
-use super::{Handler, access, vhost};
+use super::{Handler, access, vars, vhost};
 use crate::codec::Limits;
 use crate::config::model::{
     self, Alias, EncodedSlashes, Pattern, ReadTimeout, Server, ServerTokens, Signature, Trace,
@@ -60,6 +60,10 @@ pub struct Site {
     pub is_name_canonical: bool,
     /// `UseCanonicalPhysicalPort`.
     pub is_port_physical: bool,
+    /// `LimitInternalRecursion`: how often a request may be redirected inside the server.
+    pub redirects_max: u32,
+    /// Its second number: how deep the look-ups of one request may be nested.
+    pub lookups_max: u32,
     /// `ProxyRequests`.
     pub is_forward_proxy: bool,
     /// The value of the Server field, by `ServerTokens`.
@@ -70,6 +74,8 @@ pub struct Site {
     pub locations: Vec<Section>,
     /// The compiled `<Proxy>` sections, in the order of `server.proxy_sections`.
     pub proxies: Vec<Section>,
+    /// The compiled `SetEnvIf` lines of the server and its sections.
+    pub vars: vars::SiteRules,
     /// What holds where no section matches.
     pub base: Dir,
     /// Which messages are wanted that belong to no request.
@@ -93,6 +99,9 @@ pub struct ReadRule {
     pub bytes_per_s: u32,
 }
 
+/// `LimitInternalRecursion` unless a directive says otherwise.
+const RECURSION_MAX: u32 = 10;
+
 /// The version that goes with the product's name.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -112,6 +121,7 @@ impl Site {
         let read = &server.request_read_timeout;
         let options = &server.http_protocol_options;
         let (locations, proxies) = sections(server)?;
+        let vars = vars::SiteRules::compile(server)?;
         Ok(Self {
             index,
             vhost_text: port(server).map_or_else(|| name.clone(), |port| format!("{name}:{port}")),
@@ -138,9 +148,12 @@ impl Site {
             is_name_canonical: server.use_canonical_name.or(UseCanonicalName::Off)
                 != UseCanonicalName::Off,
             is_port_physical: server.use_canonical_physical_port.or(false),
+            redirects_max: server.limit_internal_recursion.or(RECURSION_MAX),
+            lookups_max: server.limit_subrequests.or(RECURSION_MAX),
             is_forward_proxy: server.proxy.requests.or(false),
             server_field: product(server.server_tokens.or(ServerTokens::Full)),
             signature: server.server_signature.or(Signature::Off),
+            vars,
             base: Dir::compile(server, &[], &[], handlers),
             levels: dir::levels(&server.log_level),
             error_log: None,
@@ -294,18 +307,6 @@ fn notes(server: &Server, handlers: &[&'static dyn Handler]) -> Vec<Diagnostic> 
                 Some(place) => note.at(place),
                 None => note,
             });
-        }
-        for document in &dir.error_documents {
-            if let model::ErrorPage::Path(path) = &document.page {
-                let note = Diagnostic::warning(format!(
-                    "ErrorDocument {} {path} names a local path, which has no effect yet; the built-in page is sent",
-                    document.status
-                ));
-                notes.push(match place {
-                    Some(place) => note.at(place),
-                    None => note,
-                });
-            }
         }
         if let Some(model::Handler::Named(name)) = dir.set_handler.get()
             && let Some(place) = dir.set_handler.place()

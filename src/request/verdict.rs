@@ -1,9 +1,10 @@
 //! What a handler decided, as a value: an answer, or a plan for the engine.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Answer, Ask, Backend, Failure, Outcome};
+use super::{Address, Answer, Ask, Backend, Failure, Outcome, PlannedAddress};
 use crate::codec::BadLine;
 use crate::http::{RequestHead, ResponseHead};
 use crate::log::Environment;
@@ -125,6 +126,8 @@ impl Claim {
 pub struct Plan {
     /// Where to dial.
     pub backend: Option<&'static Backend>,
+    /// Which host and port, when the backend leaves that to the plan ([`super::Address::Planned`]).
+    pub address: PlannedAddress,
     /// The request head to send.
     pub head: Box<RequestHead>,
     /// What the handler remembers of this attempt: claim on a member, balancer, route.
@@ -155,10 +158,21 @@ pub struct Ticket {
 }
 
 impl Plan {
+    /// What logs call the place that the plan leads to: the worker, or the host that the plan names.
+    #[must_use]
+    pub fn label(&self) -> Option<Cow<'static, str>> {
+        let backend = self.backend?;
+        Some(match backend.address {
+            Address::Planned => self.address.to_string().into(),
+            Address::Tcp { .. } | Address::Unix(_) => backend.label.as_str().into(),
+        })
+    }
+
     /// Empties the plan, keeping allocations.
     pub fn clear(&mut self) {
         use crate::http::head::Recycle as _;
         self.backend = None;
+        self.address.clear();
         self.head.recycle();
         self.ticket.lease = None;
         self.ticket.balancer = None;

@@ -232,7 +232,6 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
                 bytes: fill_in(&script.bytes, &a, &b),
                 ..*script
             });
-        let began = std::time::Instant::now();
         let mut client = server.client();
         client.try_send(&request.bytes).ok();
         client.half_close();
@@ -244,9 +243,6 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
                 Err(broken) => break broken.to_string(),
             }
         };
-        if began.elapsed().as_millis() > 1000 {
-            println!("SLOW {} {:?}", request.name, began.elapsed());
-        }
         let mut seen = a.seen().split_off(before.0);
         seen.extend(b.seen().split_off(before.1));
         before = (a.count(), b.count());
@@ -358,7 +354,13 @@ fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
         );
         for name in names_of(&their.fields, &our.fields) {
             let values = |response: &Response, outcome: &Outcome| {
-                outcome.plain(&response.all(&name).join(" | "))
+                let mut values = response.all(&name);
+                if name == "allow" {
+                    // httpd's order comes from a hash.
+                    values = values.iter().flat_map(|list| list.split(',')).collect();
+                    values.sort_unstable();
+                }
+                outcome.plain(&values.join(" | "))
             };
             pair(
                 &format!("field {name}"),
@@ -366,8 +368,11 @@ fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
                 values(our, ours),
             );
         }
-        let order = |response: &Response| names_in_order(&response.fields);
-        pair(&format!("order {at}"), order(their), order(our));
+        pair(
+            &format!("order {at}"),
+            names_in_order(&their.fields, &our.fields),
+            names_in_order(&our.fields, &their.fields),
+        );
         pair(
             &format!("trailers {at}"),
             format!("{:?}", their.trailers),
@@ -406,8 +411,8 @@ fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
         }
         pair(
             "backend saw order",
-            names_in_order(&fields(their)),
-            names_in_order(&fields(our)),
+            names_in_order(&fields(their), &fields(our)),
+            names_in_order(&fields(our), &fields(their)),
         );
         pair(
             "backend saw content",
@@ -426,8 +431,8 @@ fn fields(seen: &Seen) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The names of fields as they were sent, without those that a proxy may put wherever it likes.
-fn names_in_order(fields: &[(String, String)]) -> String {
+/// The names of the fields that both have, as they were sent, without those that may stand anywhere.
+fn names_in_order(fields: &[(String, String)], others: &[(String, String)]) -> String {
     const ANYWHERE: [&str; 6] = [
         "allow",
         "content-length",
@@ -436,8 +441,15 @@ fn names_in_order(fields: &[(String, String)]) -> String {
         "via",
         "warning",
     ];
+    let is_shared = |name: &str| {
+        others
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(name))
+    };
     let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
-    names.retain(|name| !ANYWHERE.contains(&name.to_ascii_lowercase().as_str()));
+    names.retain(|name| {
+        is_shared(name) && !ANYWHERE.iter().any(|any| any.eq_ignore_ascii_case(name))
+    });
     names.join(", ")
 }
 

@@ -32,11 +32,18 @@ import tempfile
 import time
 from pathlib import Path
 
-CLIENTS = 64
 IDLE_CLIENTS = 2000
+SLOW_CLIENTS = 1000
+SLOW_SIZE = 4 << 20
 SPREAD_MAX = 0.15
 BUSY_MIN = 0.9
 PATIENCE_S = 15
+SCENARIOS = [
+    {"name": "S1", "title": "keep-alive GET of 200 bytes, 64 clients, one member", "members": 1, "size": 200, "clients": 64},
+    {"name": "S2", "title": "the same over three members, byrequests", "members": 3, "size": 200, "clients": 64},
+    {"name": "S3", "title": "keep-alive GET of 1 MiB, 16 clients, one member", "members": 1, "size": 1 << 20, "clients": 16},
+]
+NAMES = [scenario["name"] for scenario in SCENARIOS]
 SHAPES = ["event", "worker", "prefork"]
 PEERS = ["nginx", "haproxy", "apache2-event", "apache2-worker", "apache2-prefork"]
 MODULES = Path("/usr/lib/apache2/modules")
@@ -74,6 +81,8 @@ def arguments():
     parser.add_argument("--shapes", type=choice(SHAPES), default=SHAPES, help=f"tine's, of {','.join(SHAPES)}")
     parser.add_argument("--peers", type=choice(PEERS), default=PEERS, help=f"of {','.join(PEERS)}; '' for none")
     parser.add_argument("--tine", metavar="PROGRAM", help="measure this program instead of building one")
+    parser.add_argument("--before", metavar="PROGRAM", help="another build of tine, to be measured as `before` in event shape")
+    parser.add_argument("--scenarios", type=choice(NAMES), default=NAMES, help=f"of {','.join(NAMES)}")
     return parser.parse_args()
 
 
@@ -245,6 +254,17 @@ def until(what, condition):
     raise Trouble(f"waited in vain: {what}")
 
 
+def settled(measure):
+    """The value once it has stopped growing for half a second."""
+    value, since = measure(), time.monotonic()
+    while time.monotonic() - since < 0.5:
+        time.sleep(0.05)
+        now = measure()
+        if now > value:
+            value, since = now, time.monotonic()
+    return value
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -320,10 +340,11 @@ def httpd(home, port, origins):
 
 
 def tine(bench, name, home, port, origins):
-    shape = name.split(" ")[1]
+    shape = "event" if name == "before" else name.split(" ")[1]
+    program = bench.before if name == "before" else bench.tine
     text = f"ServerRoot {home}\nMPM {shape}\nScoreBoardFile {home}/board\n"
     text += SIZES.get(shape, TINE_EVENT) + httpd(home, port, origins)
-    return [bench.tine, "-f", f"{home}/conf", "-D", "FOREGROUND"], text
+    return [program, "-f", f"{home}/conf", "-D", "FOREGROUND"], text
 
 
 def apache2(_bench, name, home, port, origins):
@@ -352,6 +373,7 @@ http {{
     access_log off;
     keepalive_timeout 300s;
     keepalive_requests 1000000000;
+    proxy_max_temp_file_size 0;
     upstream app {{
 {members}
         keepalive 128;
@@ -394,7 +416,7 @@ backend app
     return ["haproxy", "-db", "-f", f"{home}/conf"], text
 
 
-CONFIGURATIONS = {"tine": tine, "apache2": apache2, "nginx": nginx, "haproxy": haproxy}
+CONFIGURATIONS = {"tine": tine, "before": tine, "apache2": apache2, "nginx": nginx, "haproxy": haproxy}
 
 
 # Measuring
@@ -408,10 +430,6 @@ done = function(summary, latency, requests)
 end
 """
 
-SCENARIOS = [
-    ("S1", "keep-alive GET of 200 bytes, 64 clients, one member", 1),
-    ("S2", "the same over three members, byrequests", 3),
-]
 
 
 class Bench:
@@ -421,7 +439,8 @@ class Bench:
         self.options = options
         self.directory = directory
         self.tine = tine
-        self.names = [f"tine {shape}" for shape in options.shapes] + peers
+        self.before = options.before and os.path.abspath(options.before)
+        self.names = [f"tine {shape}" for shape in options.shapes] + (["before"] if self.before else []) + peers
         cores = sorted(os.sched_getaffinity(0))
         self.cores = [cores[0], cores[min(1, len(cores) - 1)], cores[min(2, len(cores) - 1)]]
         self.script = directory / "result.lua"
@@ -436,34 +455,35 @@ class Bench:
         self.stop_all()
 
     def run(self):
-        scenarios = [self.scenario(*scenario) for scenario in SCENARIOS]
+        scenarios = [self.scenario(scenario) for scenario in SCENARIOS if scenario["name"] in self.options.scenarios]
         return {
             "machine": machine(self),
             "rounds": self.options.rounds,
             "seconds": self.options.seconds,
-            "clients": CLIENTS,
             "scenarios": scenarios,
             "system_calls": self.system_calls(),
             "idle_memory": self.idle_memory(),
+            "slow_memory": self.slow_memory(),
         }
 
-    def scenario(self, name, title, members):
+    def scenario(self, scenario):
+        name, title, clients = scenario["name"], scenario["title"], scenario["clients"]
         say(f"{name}: {title}")
-        servers = self.start(self.names, self.origins(members))
+        servers = self.start(self.names, self.origins(scenario["members"], scenario["size"]))
         for server in servers:
-            self.load(server, 1)
+            self.load(server, 1, clients)
         turns = {server.name: [] for server in servers}
         for number in range(self.options.rounds):
             for server in servers:
-                turn = self.turn(server)
+                turn = self.turn(server, clients)
                 turns[server.name].append(turn)
                 say(f"{name} round {number + 1}/{self.options.rounds}  {server.name:<16} {turn['total_us']:7.2f} µs/request")
         self.stop_all()
-        return {"name": name, "title": title, "members": members, "servers": summaries(turns)}
+        return {**scenario, "servers": summaries(turns)}
 
-    def origins(self, count):
-        """Addresses of that many origins, which are one process."""
-        process = Process([self.origin_program, str(count)], self.cores[2], self.directory)
+    def origins(self, count, size=200):
+        """Addresses of that many origins, which are one process and answer with so many bytes."""
+        process = Process([self.origin_program, str(count), str(size)], self.cores[2], self.directory)
         self.running.append(process)
 
         def lines():
@@ -479,9 +499,9 @@ class Bench:
         while self.running:
             self.running.pop().end()
 
-    def load(self, server, seconds):
+    def load(self, server, seconds, clients=64):
         """What wrk saw: requests, seconds, latencies, errors."""
-        command = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "--latency", "-s", str(self.script), f"http://127.0.0.1:{server.port}/"]
+        command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "-s", str(self.script), f"http://127.0.0.1:{server.port}/"]
         wrk = Process(command, self.cores[1], self.directory)
         self.running.append(wrk)
         wrk.child.wait()
@@ -498,11 +518,11 @@ class Bench:
             "errors": errors,
         }
 
-    def turn(self, server):
+    def turn(self, server, clients):
         """One server's turn: what the load saw and what it cost."""
         before = server.process.cpu()
         started = time.monotonic()
-        result = self.load(server, self.options.seconds)
+        result = self.load(server, self.options.seconds, clients)
         elapsed = time.monotonic() - started
         total, sampled, user = (now - then for now, then in zip(server.process.cpu(), before))
         user_share = user / sampled if sampled else 0
@@ -557,6 +577,27 @@ class Bench:
             growth = (after - before) * 1024 / IDLE_CLIENTS
             results.append({"server": name, "before_kib": before, "after_kib": after, "bytes_per_client": growth})
         return {"clients": IDLE_CLIENTS, "servers": results}
+
+    def slow_memory(self):
+        """What a client costs that has asked for a large answer and takes none of it: growth of the tree's private dirty memory."""
+        results = []
+        for name in [name for name in ["tine event", "nginx", "haproxy"] if name in self.names]:
+            say(f"memory of {name} with slow clients")
+            (server,) = self.start([name], self.origins(1, SLOW_SIZE))
+            before = server.process.private_dirty_kib()
+            with contextlib.ExitStack() as clients:
+                for _ in range(SLOW_CLIENTS):
+                    client = clients.enter_context(socket.socket())
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                    client.settimeout(PATIENCE_S)
+                    client.connect(("127.0.0.1", server.port))
+                    client.sendall(REQUEST)
+                    client.recv(1)
+                after = settled(server.process.private_dirty_kib)
+            self.stop_all()
+            growth = (after - before) * 1024 / SLOW_CLIENTS
+            results.append({"server": name, "before_kib": before, "after_kib": after, "bytes_per_client": growth})
+        return {"clients": SLOW_CLIENTS, "servers": results}
 
 
 def summaries(turns):
@@ -613,7 +654,8 @@ def report(document):
     for scenario in document["scenarios"]:
         lines += ["", f"{scenario['name']}: {scenario['title']}", *table(scenario["servers"])]
     lines += ["", *told_system_calls(document["system_calls"])]
-    lines += ["", *told_memory(document["idle_memory"])]
+    lines += ["", *told_memory("idle keep-alive client", document["idle_memory"])]
+    lines += ["", *told_memory("client that takes nothing of a large answer", document["slow_memory"])]
     return "\n".join(lines)
 
 
@@ -663,8 +705,8 @@ def told_system_calls(result):
     return [f"system calls per request of tine event: {result['total']:.2f} ({told})"]
 
 
-def told_memory(result):
-    lines = [f"private memory per idle keep-alive client, {result['clients']:,} clients"]
+def told_memory(what, result):
+    lines = [f"private memory per {what}, {result['clients']:,} clients"]
     for row in result["servers"]:
         lines.append(
             f"{row['server']:<12} {row['bytes_per_client']:8,.0f} bytes  ({row['before_kib']:,} → {row['after_kib']:,} KiB)"

@@ -1,10 +1,10 @@
 //! An origin that costs next to nothing, so that what `scripts/bench` measures is the proxy in front of it.
 //!
-//! Responsible for: answering every request on every connection with the same 200 bytes, for ever, in one thread. Not responsible for
+//! Responsible for: answering every request on every connection with the same bytes, for ever, in one thread. Not responsible for
 //! reading requests: the end of a head is all that it looks for, so a request with content is not understood.
 //!
-//! Run as `bench_origin [LISTENERS]`. It listens on that many free ports of 127.0.0.1 and prints their addresses, one a line. It ends
-//! when it is killed.
+//! Run as `bench_origin [LISTENERS [SIZE]]`. It listens on that many free ports of 127.0.0.1 and prints their addresses, one a line;
+//! its answers have SIZE bytes of content, 200 unless told. It ends when it is killed.
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -14,15 +14,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 /// What a request's head ends with.
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
-/// How long the content of an answer is.
+/// How long the content of an answer is unless told.
 const CONTENT_SIZE: usize = 200;
 
 fn main() -> io::Result<()> {
-    let count = std::env::args()
-        .nth(1)
-        .and_then(|word| word.parse().ok())
-        .unwrap_or(1);
-    let mut origin = Origin::listen(count)?;
+    let number = |place| {
+        std::env::args()
+            .nth(place)
+            .and_then(|word| word.parse().ok())
+    };
+    let mut origin = Origin::listen(number(1).unwrap_or(1), number(2).unwrap_or(CONTENT_SIZE))?;
     let mut events = Events::with_capacity(1024);
     loop {
         match origin.poll.poll(&mut events, None) {
@@ -51,12 +52,14 @@ struct Connection {
     stream: TcpStream,
     /// How many bytes of [`HEAD_END`] the last read ended with.
     matched: usize,
-    /// What the socket did not take yet.
-    unsent: Vec<u8>,
+    /// Answers that are due, the one being sent included.
+    due: usize,
+    /// How much of that one the socket has taken.
+    sent: usize,
 }
 
 impl Origin {
-    fn listen(count: usize) -> io::Result<Self> {
+    fn listen(count: usize, size: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut listeners = Vec::new();
         for number in 0..count {
@@ -67,10 +70,10 @@ impl Origin {
             listeners.push(listener);
         }
         let head = format!(
-            "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: {CONTENT_SIZE}\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: {size}\r\n\r\n"
         );
         let mut answer = head.into_bytes();
-        answer.extend([b'x'; CONTENT_SIZE]);
+        answer.resize(answer.len() + size, b'x');
         Ok(Self {
             poll,
             listeners,
@@ -124,7 +127,8 @@ impl Origin {
             let connection = Some(Connection {
                 stream,
                 matched: 0,
-                unsent: Vec::new(),
+                due: 0,
+                sent: 0,
             });
             match self.connections.get_mut(place) {
                 Some(entry) => *entry = connection,
@@ -137,7 +141,7 @@ impl Origin {
 impl Connection {
     /// Sends what is due and answers what has come. An error is the end of the connection.
     fn serve(&mut self, buffer: &mut [u8], answer: &[u8]) -> io::Result<()> {
-        self.flush()?;
+        self.flush(answer)?;
         loop {
             let count = match self.stream.read(buffer) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -145,10 +149,8 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             };
-            for _ in 0..self.heads(buffer.iter().take(count)) {
-                self.unsent.extend(answer);
-            }
-            self.flush()?;
+            self.due += self.heads(buffer.iter().take(count));
+            self.flush(answer)?;
             // A short read has emptied the socket, and news of what comes later is sure: one system call less for each request.
             if count < buffer.len() {
                 return Ok(());
@@ -172,12 +174,18 @@ impl Connection {
         heads
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        while !self.unsent.is_empty() {
-            match self.stream.write(&self.unsent) {
-                Ok(count) => drop(self.unsent.drain(..count)),
+    fn flush(&mut self, answer: &[u8]) -> io::Result<()> {
+        while self.due > 0 {
+            match self
+                .stream
+                .write(answer.get(self.sent..).unwrap_or_default())
+            {
+                Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
+            }
+            if self.sent == answer.len() {
+                (self.due, self.sent) = (self.due - 1, 0);
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ mod bad_input;
 mod balancer;
 mod config_errors;
 mod demo;
+mod error_documents;
 #[expect(dead_code, reason = "the comparison with httpd uses the rest of it")]
 mod harness;
 mod logs;
@@ -26,3 +27,4 @@ mod slides;
 mod status;
 mod tinectl;
 mod traces;
+mod variables;

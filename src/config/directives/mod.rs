@@ -16,6 +16,7 @@ mod reqtimeout;
 mod requests;
 mod status;
 pub(super) mod unsupported;
+mod vars;
 mod workers;
 
 use super::directive::Directive;
@@ -29,6 +30,7 @@ pub(super) static TABLES: &[&[Directive]] = &[
     mpm::TABLE,
     log::TABLE,
     access::TABLE,
+    vars::TABLE,
     reqtimeout::TABLE,
     status::TABLE,
     pass::TABLE,

@@ -4,6 +4,7 @@ use crate::config::args::{Unit, choice, time_ms, whole};
 use crate::config::directive::{Arity, Contexts, Directive};
 use crate::config::model::{EncodedSlashes, Trace};
 use crate::config::scope::{Args, Complaint, Scope};
+use crate::config::setting::Setting;
 
 const CORE: &str = "core_module";
 const SERVERS: Contexts = Contexts::SERVERS;
@@ -142,16 +143,18 @@ pub(super) static TABLE: &[Directive] = &[
         "how often a request may be redirected inside the server",
         "LimitInternalRecursion 10 10",
         |scope, args| {
-            let message = "The recursion limit must be greater than zero.";
-            let limit = args.number(0, 1..=i32::MAX.unsigned_abs(), message)?;
-            if args.words.len() > 1 {
-                args.number(1, 1..=i32::MAX.unsigned_abs(), message)?;
-            }
-            scope.server.limit_internal_recursion = scope.set(limit);
+            scope.server.limit_internal_recursion =
+                recursion_limit(scope, args, 0, "AH00119: Limiting internal redirects")?;
+            scope.server.limit_subrequests = if args.words.len() > 1 {
+                recursion_limit(scope, args, 1, "AH00120: Limiting depth of subrequests")?
+            } else {
+                scope.server.limit_internal_recursion.clone()
+            };
             Ok(())
         },
     )
-    .default("10"),
+    .default("10")
+    .long("The second number bounds the depth of look-ups, as DirectoryIndex makes them."),
     Directive::new(
         "TraceEnable",
         CORE,
@@ -233,6 +236,22 @@ pub(super) static TABLE: &[Directive] = &[
     )
     .default("Strict LenientMethods Require1.0"),
 ];
+
+/// One number of LimitInternalRecursion; a small one is warned about, in httpd's words.
+fn recursion_limit(
+    scope: &mut Scope<'_>,
+    args: &Args<'_>,
+    index: usize,
+    what: &str,
+) -> Result<Setting<u32>, Complaint> {
+    let message = "The recursion limit must be greater than zero.";
+    let limit = args.number(index, 1..=i32::MAX.unsigned_abs(), message)?;
+    if limit < 4 {
+        let message = format!("{what} to very low numbers may cause normal requests to fail.");
+        scope.warn(args.complaint(index, message));
+    }
+    Ok(scope.set(limit))
+}
 
 fn limit_message(name: &str, args: &Args<'_>, tail: &str) -> String {
     format!(

@@ -93,14 +93,8 @@ pub(super) static TABLE: &[Directive] = policies! {
         "WatchdogInterval";
     "headers_module" Refuse "fields are not edited yet: let the backend do it; ProxyAddHeaders, ProxyPreserveHost and ProxyVia are available":
         "Header" "RequestHeader";
-    "setenvif_module" Refuse "request variables are not available yet":
-        "SetEnvIf" "SetEnvIfNoCase" "SetEnvIfExpr";
-    "setenvif_module" Warn "request variables are not available yet":
-        "BrowserMatch" "BrowserMatchNoCase";
-    "env_module" Refuse "request variables are not available yet":
-        "SetEnv";
-    "env_module" Warn "request variables are not available yet":
-        "PassEnv" "UnsetEnv";
+    "setenvif_module" Refuse "expressions are not available; SetEnvIf sets variables by fields, addresses, methods and paths":
+        "SetEnvIfExpr";
     "rewrite_module" Refuse "URLs are mapped with ProxyPass and ProxyPassMatch":
         "RewriteRule" "RewriteCond" "RewriteMap" "RewriteBase" "RewriteOptions";
     "alias_module" Refuse "no redirects are sent: map the path to a backend that sends them":

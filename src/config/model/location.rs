@@ -4,7 +4,7 @@
 //! carry one. Order of application for a proxied request: the server's defaults, then `<Proxy>` sections that match the target URL,
 //! then `<Location>` sections that match the path.
 
-use super::{Access, LevelMap, ProxyPass, ProxyPassReverse};
+use super::{Access, LateVars, LevelMap, ProxyPass, ProxyPassReverse, SetEnvIf};
 use super::{CookieMap, WorkerUrl};
 use crate::config::setting::{Setting, merged};
 use crate::config::source::Place;
@@ -38,6 +38,10 @@ merged! {
         pub error_documents: Vec<ErrorDocument> => append,
         /// `LimitRequestBody`; 0 is no limit, default 1 GiB.
         pub limit_body_bytes: Setting<u64> => over,
+        /// `SetEnvIf`, `BrowserMatch` and their kin in a section.
+        pub set_env_if: Vec<SetEnvIf> => append,
+        /// `SetEnv`, `PassEnv`, `UnsetEnv`.
+        pub late_vars: LateVars => nested,
         /// `LogLevel` in a section.
         pub log_level: LevelMap => nested,
     }
@@ -103,6 +107,18 @@ merged! {
         pub enabled: Setting<bool> => over,
         /// The codes to replace; empty is every 4xx and 5xx. Codes accumulate over sections.
         pub codes: Vec<u16> => append,
+    }
+}
+
+impl ErrorOverride {
+    /// Whether a response with this status is replaced.
+    pub fn covers(&self, code: u16) -> bool {
+        let is_listed = if self.codes.is_empty() {
+            (400..600).contains(&code)
+        } else {
+            self.codes.contains(&code)
+        };
+        self.enabled.or(false) && is_listed
     }
 }
 

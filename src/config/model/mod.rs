@@ -15,6 +15,7 @@ mod mpm;
 mod proxy;
 mod server;
 mod url;
+mod vars;
 
 pub use access::{Access, AuthMerging, CompatAccess, Net, Order, Require, Satisfy, Who};
 pub use balancer::{
@@ -39,6 +40,7 @@ pub use server::{
 
 pub(crate) use url::strip_prefix_ignore_case;
 pub use url::{UrlError, WorkerUrl, default_port, masked};
+pub use vars::{Attribute, Change, LateVars, SetEnvIf};
 
 use super::diagnostic::Diagnostic;
 use super::setting::Setting;

@@ -5,6 +5,7 @@
 
 use super::{
     CustomLog, DirConfig, LevelMap, Location, LogFormat, LogTarget, ProxySection, ProxyServer,
+    SetEnvIf,
 };
 use crate::config::setting::{Setting, merged};
 use crate::config::source::Place;
@@ -37,6 +38,8 @@ merged! {
         pub limits: Limits => nested,
         /// `LimitInternalRecursion`, default 10.
         pub limit_internal_recursion: Setting<u32> => over,
+        /// The second number of `LimitInternalRecursion`, default 10.
+        pub limit_subrequests: Setting<u32> => over,
         /// `UseCanonicalName`, default off.
         pub use_canonical_name: Setting<UseCanonicalName> => over,
         /// `UseCanonicalPhysicalPort`, default off.
@@ -75,6 +78,8 @@ merged! {
         pub request_read_timeout: ReadTimeouts => nested,
         /// `HostnameLookups`: only `on` and `double` are noted; the server never resolves clients.
         pub hostname_lookups: Setting<bool> => over,
+        /// `SetEnvIf`, `BrowserMatch` and their kin outside sections: asked before a request is mapped.
+        pub set_env_if: Vec<SetEnvIf> => append,
         /// What mod_proxy was told.
         pub proxy: ProxyServer => nested,
         /// What holds at every location unless a section says otherwise.

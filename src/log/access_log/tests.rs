@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::log::record::Environment;
 use crate::log::sample::Sample;
 
 fn log_in(directory: &Path, format: &str, condition: Condition) -> (AccessLog, PathBuf) {
@@ -75,17 +76,23 @@ fn two_logs_of_one_sink_keep_their_order() {
 
 #[test]
 fn a_condition_asks_whether_a_variable_is_set_even_to_nothing() {
-    let mut env = Environment::new();
-    env.set("dontlog", b"");
+    let (mut attempt, mut request) = (Environment::new(), Environment::new());
+    request.set("dontlog", b"");
+    attempt.set("BALANCER_NAME", b"balancer://c");
+    let env = Variables {
+        attempt: &attempt,
+        request: &request,
+    };
     for (clause, holds) in [
         ("env=dontlog", true),
         ("ENV=DONTLOG", true),
         ("env=!dontlog", false),
+        ("env=balancer_name", true),
         ("env=other", false),
         ("env=!other", true),
     ] {
         assert_eq!(
-            Condition::parse(clause).unwrap().holds(&env),
+            Condition::parse(clause).unwrap().holds(env),
             holds,
             "{clause}"
         );

@@ -28,6 +28,7 @@ const CODES: &[&str] = &[
     "%D",
     "%{BALANCER_NAME}e",
     "%{balancer_worker_route}e",
+    "%{is_a_robot}e",
     "%{nope}e",
     "%f",
     "%h",

@@ -12,25 +12,27 @@ use crate::request::{Answer, Ask, Interim};
 /// A refusal on the way to a plan, as an answer.
 pub(super) type Refused = Box<Answer>;
 
-/// ProxyErrorOverride: a page of ours with the backend's status. A 401 keeps its challenge.
+/// ProxyErrorOverride: a page of ours with the backend's status and reason phrase. A 401 keeps its challenges; httpd keeps the first.
 pub(super) fn override_error(ask: &Ask<'_>, head: &ResponseHead) -> Option<Refused> {
-    let rule = &ask.dir().config.error_override;
-    let code = head.status.as_u16();
-    let is_listed = if rule.codes.is_empty() {
-        code >= 400
-    } else {
-        rule.codes.contains(&code)
-    };
-    if !rule.enabled.or(false) || !is_listed {
+    if !ask.dir().config.error_override.covers(head.status.as_u16()) {
         return None;
     }
-    let mut answer = Answer::error(ask, head.status);
+    let mut answer = match std::str::from_utf8(&head.reason) {
+        Ok(reason) if !reason.is_empty() => Answer::error_named(ask, head.status, reason),
+        Ok(_) | Err(_) => Answer::error(ask, head.status),
+    };
     // The client's connection is fine: only the page is replaced.
     answer.close = false;
     if head.status == Status::UNAUTHORIZED {
         for challenge in head.fields.all(FieldId::WwwAuthenticate) {
             answer.fields.push_id(FieldId::WwwAuthenticate, challenge);
         }
+    }
+    // What may be done there is the backend's to say (RFC 9110 §15.5.6).
+    if let (Status::METHOD_NOT_ALLOWED, Some(methods)) =
+        (head.status, head.fields.get(FieldId::Allow))
+    {
+        answer.fields.set(FieldId::Allow, methods);
     }
     Some(answer)
 }

@@ -1,13 +1,12 @@
-//! The part of a ProxyPassMatch target that a request fills in: `/x/$1`.
+//! Text of the configuration that a match fills in, as httpd's `ap_pregsub` does: `/x/$1`.
 //!
-//! Know first: only the path is a template. The authority of a target comes from the configuration alone, so no request byte can
-//! choose whom the server talks to.
+//! Responsible for: `$0` to `$9` and backslashes. Not responsible for what the result may be: whoever fills a template in judges it.
 
-use crate::request::Groups;
+use super::Groups;
 
 /// Text with places for groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template {
+pub struct Template {
     pieces: Vec<Piece>,
     is_literal: bool,
 }
@@ -20,7 +19,7 @@ enum Piece {
 
 impl Template {
     /// A text without places.
-    pub(crate) fn literal(text: &str) -> Self {
+    pub fn literal(text: &str) -> Self {
         Self {
             pieces: vec![Piece::Text(text.as_bytes().to_vec())],
             is_literal: true,
@@ -28,7 +27,7 @@ impl Template {
     }
 
     /// Reads `$0` to `$9`; a backslash makes the next byte ordinary.
-    pub(crate) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let mut pieces = Vec::new();
         let mut run = Vec::new();
         let mut is_literal = true;
@@ -55,12 +54,12 @@ impl Template {
     }
 
     /// Whether filling it in changes nothing. httpd then appends the whole path.
-    pub(crate) fn is_literal(&self) -> bool {
+    pub fn is_literal(&self) -> bool {
         self.is_literal
     }
 
     /// Appends the text with groups filled in; one that took no part is empty.
-    pub(crate) fn fill(&self, groups: &Groups<'_>, out: &mut Vec<u8>) {
+    pub fn fill(&self, groups: &Groups<'_>, out: &mut Vec<u8>) {
         for piece in &self.pieces {
             out.extend_from_slice(match piece {
                 Piece::Text(text) => text,
@@ -70,7 +69,7 @@ impl Template {
     }
 
     /// Appends a text without places.
-    pub(crate) fn append(&self, out: &mut Vec<u8>) {
+    pub fn append(&self, out: &mut Vec<u8>) {
         for piece in &self.pieces {
             if let Piece::Text(text) = piece {
                 out.extend_from_slice(text);
@@ -81,8 +80,8 @@ impl Template {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Case, Pattern};
     use super::*;
-    use crate::request::{Case, Pattern};
 
     #[test]
     fn groups_are_filled_in_and_escapes_are_ordinary() {
