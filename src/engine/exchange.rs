@@ -4,8 +4,8 @@
 //!            ┌──────────── answer (admin page, error, redirect) ──────────────┐
 //!            │                                                                ▼
 //! Receive → Route → [Gather] → Dial → Await → Relay ──────────────────────→ Finish → (gone)
-//!              ▲                │        │      │                             ▲
-//!              └──── failed ────┴────────┘      └─ cut short, client closed ──┘
+//!              ▲                │        │ │    └─ cut short, client closed ──▲
+//!              └──── failed ────┴────────┘ └─ Tunnel (101, CONNECT) ──────────┘
 //!                 (the handler decides again: another member, or an answer)
 //! Answer → Route   for an ErrorDocument with a path of ours: the exchange goes on as a request for that path
 //! ```
@@ -23,6 +23,7 @@ use crate::request::{Answer, Detour, Failure, Plan, Route, Sent};
 
 use super::dial::Dialing;
 use super::slab::Key;
+use super::tunnel::Told;
 
 /// Where an exchange is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -40,6 +41,8 @@ pub enum Phase {
     Await,
     /// The response is on its way to the client.
     Relay,
+    /// The client has the head that makes a tunnel: bytes go both ways.
+    Tunnel,
     /// An answer of ours is on its way to the client.
     Answer,
     /// Both sides are done, or one is gone.
@@ -64,10 +67,11 @@ impl Phase {
                 )
                 | (
                     Self::Await,
-                    Self::Relay | Self::Dial | Self::Answer | Self::Finish
+                    Self::Relay | Self::Tunnel | Self::Dial | Self::Answer | Self::Finish
                 )
                 | (Self::Relay, Self::Finish | Self::Answer)
                 | (Self::Answer, Self::Route | Self::Finish)
+                | (Self::Tunnel, Self::Finish)
         )
     }
 }
@@ -152,6 +156,10 @@ pub struct Exchange {
     pub trace: Trace,
     /// The client connection must go without another word.
     pub is_cut: bool,
+    /// It has become a tunnel, so neither connection is used again.
+    pub is_tunnel: bool,
+    /// Which ends of the tunnel know of the other's end.
+    pub told: Told,
 }
 
 /// What is counted for the log and the scoreboard.
@@ -215,6 +223,8 @@ impl Exchange {
         self.count = Count::default();
         self.trace = Trace::default();
         self.is_cut = false;
+        self.is_tunnel = false;
+        self.told = Told::default();
     }
 
     /// The head as the client sent it.
@@ -273,6 +283,7 @@ mod tests {
             Phase::Dial,
             Phase::Await,
             Phase::Relay,
+            Phase::Tunnel,
             Phase::Answer,
         ];
         for phase in all {

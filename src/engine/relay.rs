@@ -13,6 +13,7 @@ use super::exchange::{Exchange, Half, Phase};
 use super::gear::Gear;
 use super::pump::{self, Pumped};
 use super::slab::Key;
+use super::tunnel;
 use super::work::Step;
 
 impl Core {
@@ -91,13 +92,11 @@ impl Core {
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
-        if head.status == Status::SWITCHING_PROTOCOLS {
-            return Err(Failure::new(
-                Side::Backend,
-                FailureKind::Malformed,
-                "the backend switched protocols though nobody asked it to",
-            ));
+        if let Err(failure) = tunnel::check_switch(cell, &head) {
+            gear.responses.put(head);
+            return Err(failure);
         }
+        let is_tunnel = tunnel::opens(cell, &head);
         cell.backend_status = Some(head.status);
         cell.count.first_byte_us = gear.now_us;
         cell.mark(Mark::FirstByte, gear.now_us);
@@ -116,7 +115,10 @@ impl Core {
         // Whether the backend keeps its connection says nothing about the client's. A refusal in the middle of an upload
         // ends it, because the rest of the content is not waited for.
         head.keep_alive = cell.request == Half::Done || head.status.as_u16() < 400;
-        books.stamp(&mut head, cell.route.site, gear.now_us);
+        // What opens a tunnel is the backend's own word, as interim responses are.
+        if !is_tunnel {
+            books.stamp(&mut head, cell.route.site, gear.now_us);
+        }
         let part = Part::Head(head);
         let mut outlet = Outlet {
             output: &mut client.output,
@@ -129,6 +131,11 @@ impl Core {
             cell.reply = Some(head);
         }
         cell.mark(Mark::HeadOut, gear.now_us);
+        if is_tunnel {
+            self.open_tunnel(exchange);
+            self.milestone(exchange, Milestone::HeadSent(false));
+            return Ok(Step::Again);
+        }
         cell.enter(Phase::Relay, gear.now_ms);
         cell.has_content = has_content(cell);
         let has_content = cell.has_content;
@@ -262,6 +269,7 @@ impl Core {
         let is_whole = outcome.failure.is_none()
             && cell.response == Half::Done
             && cell.has_sent_end
+            && !cell.is_tunnel
             && upstreams.at(up).is_some_and(|up| {
                 up.codec.reuse() == crate::codec::Reuse::Keep
                     && up.input.is_empty()

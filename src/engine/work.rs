@@ -159,6 +159,7 @@ impl Core {
                 Phase::Gather => self.gather(key, exchange),
                 Phase::Dial => self.dial(key, exchange),
                 Phase::Await | Phase::Relay => self.relay(key, exchange),
+                Phase::Tunnel => self.tunnel(key, exchange),
                 Phase::Answer => self.answer(key, exchange),
                 Phase::Finish => Ok(self.finish(key, exchange)),
             },

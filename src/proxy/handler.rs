@@ -45,6 +45,8 @@ impl Handler for Proxy {
             locations: &ask.dir().locations,
             path: &ask.route.path,
             target: &ask.head.target,
+            takes_websocket: ask.head.fields.has(FieldId::Upgrade)
+                || !self.wstunnel.serves(&ask.dir().config),
             is_decodable: ask.route.refusal.is_none(),
         };
         let mut seen = Vec::new();
@@ -99,14 +101,20 @@ impl Handler for Proxy {
         }
     }
 
-    fn rewrite(&self, ask: &Ask<'_>, _plan: &Plan, head: &mut ResponseHead) -> Option<Box<Answer>> {
+    fn rewrite(&self, ask: &Ask<'_>, plan: &Plan, head: &mut ResponseHead) -> Option<Box<Answer>> {
         if let Some(answer) = override_error(ask, head) {
             return Some(answer);
         }
         if head.skipped_lines > 0 {
             tell_skipped(ask, head.skipped_lines);
         }
+        let upgrade = self
+            .place(plan)
+            .and_then(|place| place.upgrades.offered(&head.fields));
         self.forward_head(ask, head);
+        if let Some(protocols) = upgrade {
+            head.fields.push_id(FieldId::Upgrade, &protocols);
+        }
         if head.status == Status::NOT_MODIFIED {
             // httpd leaves out the length that a 304 only speaks of: there are clients that wait for it.
             head.content = ContentSize::None;

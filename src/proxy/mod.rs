@@ -35,6 +35,7 @@ mod retry;
 mod reverse;
 pub mod scheme;
 mod traces;
+mod upgrade;
 
 pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
@@ -46,6 +47,7 @@ use crate::request::Backend;
 use map::Map;
 use scoreboard::Board;
 use std::time::Duration;
+use upgrade::{Upgrades, Wstunnel};
 
 /// Everything about proxying that a configuration says, compiled. It is the handler `proxy-server`.
 #[derive(Debug)]
@@ -58,6 +60,7 @@ pub struct Proxy {
     workers: Vec<Plain>,
     backends: Vec<&'static Backend>,
     decliners: Vec<&'static str>,
+    wstunnel: Wstunnel,
 }
 
 /// A balancer with the places of its members.
@@ -90,6 +93,8 @@ struct Place {
     host: Vec<u8>,
     /// `timeout=`.
     timeout: Option<Duration>,
+    /// `upgrade=`.
+    upgrades: Upgrades,
 }
 
 /// What one server knows of workers and balancers, by name.

@@ -38,6 +38,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) host: &'a [u8],
     /// Whether the connection may serve another exchange.
     pub(crate) may_reuse: bool,
+    /// The protocol that the request may be switched to.
+    pub(crate) upgrade: Option<&'a [u8]>,
 }
 
 /// Why a request is not forwarded, each with its own answer.
@@ -64,6 +66,9 @@ impl Sender<'_> {
             head.fields
                 .set(FieldId::MaxForwards, Short::of(left).as_bytes());
         }
+        if let Some(protocol) = self.upgrade {
+            head.fields.push_id(FieldId::Upgrade, protocol);
+        }
         self.set_host(head);
         self.set_via(head);
         if self.dir.add_headers.or(true) {
@@ -75,9 +80,7 @@ impl Sender<'_> {
             head.fields.remove(FieldId::Expect);
         }
         // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
-        let has_both = self.client.fields.has(FieldId::TransferEncoding)
-            && self.client.fields.has(FieldId::ContentLength);
-        head.keep_alive = self.may_reuse && !has_both;
+        head.keep_alive = self.may_reuse && !self.client.is_dubious;
         Ok(())
     }
 

@@ -142,6 +142,8 @@ pub struct Plan {
     pub is_fresh_only: bool,
     /// What becomes of a response with a line that is no field line.
     pub bad_lines: BadLine,
+    /// If it becomes a tunnel, that is over when either side ends (`proxy-nohalfclose`).
+    pub ends_at_first_eof: bool,
 }
 
 /// A handler's own memory of one attempt; the engine only carries it.
@@ -183,5 +185,6 @@ impl Plan {
         self.vars.clear();
         self.is_fresh_only = false;
         self.bad_lines = BadLine::Refuse;
+        self.ends_at_first_eof = false;
     }
 }

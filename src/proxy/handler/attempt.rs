@@ -9,7 +9,7 @@
 use super::super::map::{PathForm, Way};
 use super::super::outgoing::{Sender, write_target};
 use super::super::{Place, Proxy, traces};
-use super::answers::{Refused, no_handler, no_member, refuse, via_name};
+use super::answers::{Refused, no_handler, no_member, no_upgrade, refuse, via_name};
 use super::{is_traced, now_ms, url};
 use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
 use crate::codec::BadLine;
@@ -29,6 +29,7 @@ struct Goal<'a> {
 impl Proxy {
     /// Fills the plan for a first or further attempt.
     pub(super) fn attempt(&self, ask: &Ask<'_>, plan: &mut Plan) -> Verdict {
+        plan.ends_at_first_eof = ask.var("proxy-nohalfclose").is_some();
         let planned = match self.goal(ask) {
             Some(goal) => match goal.way {
                 Way::Balancer(index) => self.through_balancer(ask, plan, &goal, *index),
@@ -216,6 +217,11 @@ impl Proxy {
             ));
         };
         let site = ask.site();
+        let upgrade = place.upgrades.wanted(ask.head);
+        if upgrade.is_none() && place.scheme_name == "ws" && self.wstunnel.serves(&ask.dir().config)
+        {
+            return Err(no_upgrade(ask, place));
+        }
         let sender = Sender {
             client: ask.head,
             from: ask.peers.client,
@@ -225,6 +231,7 @@ impl Proxy {
             product: &ask.env.product,
             host: &place.host,
             may_reuse: backend.pool.reuse,
+            upgrade,
         };
         sender
             .prepare(&mut plan.head)
