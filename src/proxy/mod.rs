@@ -36,6 +36,7 @@ mod reverse;
 pub mod scheme;
 mod traces;
 mod upgrade;
+mod wishes;
 
 pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
@@ -93,6 +94,8 @@ struct Place {
     host: Vec<u8>,
     /// `timeout=`.
     timeout: Option<Duration>,
+    /// `ping=`.
+    ping: Option<Duration>,
     /// `upgrade=`.
     upgrades: Upgrades,
 }

@@ -518,7 +518,7 @@ fn refuse_forwarding(at: &Ask<'_>, reason: &'static str) -> Box<Answer> {
 /// How many more proxies a request may pass, if it says so. The one that forwards it sends one less.
 ///
 /// # Errors
-/// The field is no number that `strtoll` reads to its end and that is not negative.
+/// The field is no number, or none that 64 bits hold.
 pub fn max_forwards(head: &RequestHead) -> Result<Option<u64>, NotANumber> {
     let mut values = head.fields.all(FieldId::MaxForwards);
     let Some(value) = values.next() else {
@@ -528,23 +528,12 @@ pub fn max_forwards(head: &RequestHead) -> Result<Option<u64>, NotANumber> {
     if values.next().is_some() {
         return Err(NotANumber);
     }
-    let (is_negative, digits) = match value.trim_ascii() {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] | digits => (false, digits),
-    };
-    if !digits.iter().all(u8::is_ascii_digit) {
+    let digits = value.trim_ascii();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(NotANumber);
     }
-    // As in httpd, an empty value is 0.
-    let number = digits.iter().try_fold(0_i64, |number, digit| {
-        let digit = i64::from(digit - b'0');
-        number.checked_mul(10)?.checked_add(digit)
-    });
-    match number.and_then(|number| u64::try_from(number).ok()) {
-        Some(0) => Ok(Some(0)),
-        Some(number) if !is_negative => Ok(Some(number)),
-        _ => Err(NotANumber),
-    }
+    let text = std::str::from_utf8(digits).map_err(|_| NotANumber)?;
+    text.parse().map(Some).map_err(|_| NotANumber)
 }
 
 /// A Max-Forwards field that is no number.
