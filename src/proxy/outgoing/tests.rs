@@ -90,6 +90,20 @@ impl Case {
 }
 
 #[test]
+fn a_wanted_protocol_is_the_only_upgrade_that_is_sent_on() {
+    let fields = [
+        ("Host", "h"),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "WebSocket"),
+    ];
+    let case = Case::new(&fields);
+    assert_eq!(case.field(FieldId::Upgrade), None);
+    let case = case.with(|case| case.upgrade = Some("websocket"));
+    assert_eq!(case.field(FieldId::Upgrade).as_deref(), Some("websocket"));
+    assert_eq!(case.sent().unwrap().fields.all(FieldId::Upgrade).count(), 1);
+}
+
+#[test]
 fn a_whole_head_looks_as_httpds_does() {
     let case = Case::new(&[
         ("Host", "h:99"),
