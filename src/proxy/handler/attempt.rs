@@ -219,7 +219,10 @@ impl Proxy {
         };
         let site = ask.site();
         let wishes = Wishes::of(&ask.route.vars, ask.keepalives);
-        let upgrade = place.upgrades.wanted(ask.head);
+        let upgrade = match wishes.is_http10 {
+            true => None,
+            false => place.upgrades.wanted(ask.head),
+        };
         if upgrade.is_none() && place.scheme_name == "ws" && self.wstunnel.serves(&ask.dir().config)
         {
             return Err(no_upgrade(ask, place));
