@@ -123,10 +123,6 @@ pub static DIRECTIVE_EFFECTS: &[(&str, &str)] = &[
     ),
     ("CoreDumpDirectory", "cores go where the system puts them"),
     ("HostnameLookups On", "clients are known by address"),
-    (
-        "ProxyBadHeader",
-        "a response with a broken field line is answered with 502",
-    ),
     ("ProxyReceiveBufferSize", "the system chooses the size"),
     (
         "SeeRequestTail On",

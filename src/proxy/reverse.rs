@@ -10,7 +10,7 @@
 mod tests;
 
 use crate::config::model::{CookieMap, DirConfig, ProxyPassReverse};
-use crate::http::{FieldId, FieldSet, Fields, hop};
+use crate::http::{FieldId, FieldSet, Fields, date, hop, warning};
 use crate::request::Template;
 use std::borrow::Cow;
 
@@ -40,6 +40,11 @@ impl<'a> Mirror<'a> {
     /// Edits the fields of a response.
     pub(crate) fn rewrite(&self, fields: &mut Fields) {
         hop::strip_response(fields);
+        // A type that browsers choose from several is nobody's choice: the first one counts, as in httpd.
+        fields.keep_first_of(FieldId::ContentType);
+        if fields.has(FieldId::Warning) {
+            clean_warnings(fields);
+        }
         fields.rewrite(|id, _, value| {
             if URLS.has(id) {
                 return self.map_url(value);
@@ -48,7 +53,7 @@ impl<'a> Mirror<'a> {
                 return self.map_cookie(value);
             }
             if DATES.has(id) {
-                modern_date(value)
+                date::modern(value).map(|text| text.to_vec())
             } else {
                 None
             }
@@ -179,6 +184,13 @@ fn map_by_member(path: &[u8], member: &str, part: &str, value: &[u8]) -> Option<
     Some([path, rest].concat())
 }
 
+/// Takes away the warnings that do not belong to this response.
+fn clean_warnings(fields: &mut Fields) {
+    let date = fields.get(FieldId::Date).and_then(date::parse);
+    fields.rewrite(|id, _, value| (id == FieldId::Warning).then(|| warning::fitting(value, date)));
+    fields.retain(|id, _, value| id != FieldId::Warning || !value.is_empty());
+}
+
 /// `strip_prefix` for bytes in any case.
 fn strip_prefix<'v>(value: &'v [u8], prefix: &[u8]) -> Option<&'v [u8]> {
     let (front, rest) = value.split_at_checked(prefix.len())?;
@@ -202,14 +214,4 @@ fn is_absolute(value: &[u8]) -> bool {
                 .iter()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
     })
-}
-
-/// A date in one of the obsolete forms, in today's (RFC 9110 §5.6.7).
-fn modern_date(value: &[u8]) -> Option<Vec<u8>> {
-    const FORM: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
-    if value.len() == FORM && value.ends_with(b" GMT") {
-        return None;
-    }
-    let date = httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()?;
-    Some(httpdate::fmt_http_date(date).into_bytes())
 }

@@ -29,7 +29,8 @@ use harness::origin::Seen;
 use harness::{Call, Origin, Response, Setup};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use suite::{Case, Suite};
+use std::sync::{Arc, Mutex};
+use suite::{Case, Script, Suite};
 
 fn main() -> ExitCode {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -115,7 +116,18 @@ struct Outcome {
 }
 
 fn run(program: &Program, case: &Case, codes: &[String]) -> Run {
-    let (a, b) = (Origin::start("a", answer), Origin::start("b", answer));
+    let script = Arc::new(Mutex::new(None::<Script>));
+    let origin = |name: &str| {
+        let script = Arc::clone(&script);
+        Origin::start(name, move |call| {
+            let scripted = script.lock().expect("no panic while held").clone();
+            match scripted {
+                Some(script) => say(call, &script),
+                None => answer(call),
+            }
+        })
+    };
+    let (a, b) = (origin("a"), origin("b"));
     let websocket = a.url().replace("http:", "ws:");
     let conf = case.conf.replace("@A@", &a.url()).replace("@B@", &b.url());
     let conf = conf
@@ -133,6 +145,11 @@ fn run(program: &Program, case: &Case, codes: &[String]) -> Run {
     let mut before = (0, 0);
     for request in &case.requests {
         let log = server.error_log().len();
+        *script.lock().expect("no panic while held") =
+            request.script.as_ref().map(|script| Script {
+                bytes: fill_in(&script.bytes, &a, &b),
+                ..*script
+            });
         let mut client = server.client();
         client.try_send(&request.bytes(&names)).ok();
         client.half_close();
@@ -166,6 +183,27 @@ fn run(program: &Program, case: &Case, codes: &[String]) -> Run {
 fn mentioned(codes: &[String], text: &str) -> Vec<String> {
     let found = codes.iter().filter(|code| text.contains(code.as_str()));
     found.cloned().collect()
+}
+
+/// A scripted answer with the places of the backends.
+fn fill_in(bytes: &[u8], a: &Origin, b: &Origin) -> Vec<u8> {
+    let text: String = bytes.iter().copied().map(char::from).collect();
+    let text = text
+        .replace("@A@", &a.url())
+        .replace("@B@", &b.url())
+        .replace("@PORT-A@", &a.port().to_string());
+    text.chars()
+        .map(|c| u8::try_from(c).expect("each was a byte"))
+        .collect()
+}
+
+/// What a backend does that was told what to say.
+fn say(call: &mut Call<'_>, script: &Script) {
+    call.content();
+    call.send(&script.bytes);
+    if script.closes {
+        call.close();
+    }
 }
 
 /// What the backends do, by path.
@@ -259,7 +297,13 @@ fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
         );
         for name in names_of(&their.fields, &our.fields) {
             let values = |response: &Response, outcome: &Outcome| {
-                outcome.plain(&response.all(&name).join(" | "))
+                let mut values = response.all(&name);
+                if name == "allow" {
+                    // httpd's order comes from a hash.
+                    values = values.iter().flat_map(|list| list.split(',')).collect();
+                    values.sort_unstable();
+                }
+                outcome.plain(&values.join(" | "))
             };
             pair(
                 &format!("field {name}"),
@@ -267,6 +311,21 @@ fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
                 values(our, ours),
             );
         }
+        pair(
+            &format!("order {at}"),
+            names_in_order(&their.fields, &our.fields),
+            names_in_order(&our.fields, &their.fields),
+        );
+        pair(
+            &format!("trailers {at}"),
+            format!("{:?}", their.trailers),
+            format!("{:?}", our.trailers),
+        );
+        pair(
+            &format!("framing {at}"),
+            format!("{:?}", their.framing),
+            format!("{:?}", our.framing),
+        );
         pair(
             &format!("content {at}"),
             theirs.plain(&their.text()),
@@ -294,6 +353,11 @@ fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
             );
         }
         pair(
+            "backend saw order",
+            names_in_order(&fields(their), &fields(our)),
+            names_in_order(&fields(our), &fields(their)),
+        );
+        pair(
             "backend saw content",
             format!("{:?}", their.content),
             format!("{:?}", our.content),
@@ -308,6 +372,29 @@ fn fields(seen: &Seen) -> Vec<(String, String)> {
     fields
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect()
+}
+
+/// The names of the fields that both have, as they were sent, without those that may stand anywhere.
+fn names_in_order(fields: &[(String, String)], others: &[(String, String)]) -> String {
+    const ANYWHERE: [&str; 7] = [
+        "allow",
+        "content-length",
+        "content-type",
+        "set-cookie",
+        "upgrade",
+        "via",
+        "warning",
+    ];
+    let is_shared = |name: &str| {
+        others
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(name))
+    };
+    let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    names.retain(|name| {
+        is_shared(name) && !ANYWHERE.iter().any(|any| any.eq_ignore_ascii_case(name))
+    });
+    names.join(", ")
 }
 
 /// The names in either list, in lower case, each once; without those that say nothing here.

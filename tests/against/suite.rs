@@ -8,6 +8,9 @@
 //!   (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, `@WS@` for the first one as `ws:`, `@PA@` and
 //!   `@PB@` for their ports. Requests stand between
 //!   lines of `%%`; line ends become CRLF. A line of `# words` before a request names it.
+//! - What a backend answers depends on the path (`answer`), or stands below the request: behind a line `@@`, or `@@ close` when the backend
+//!   is to close afterwards. Line ends become CRLF there too, but not behind a `\` at the end of a line; `\xHH` is a byte, and `\{a*500}`
+//!   repeats; `@A@`, `@B@` and `@PORT-A@` are filled in.
 //! - `NAME.cases` is many small configurations. Each begins with a line of `== words` that names it, and stands in front of its requests
 //!   as if it were the first of them. Its requests may have `\xHH` for a byte, `@PA@`, `@PB@` and `@PORT@` for ports; one that is a
 //!   path alone is a GET for it. A line of `@log AH…` in front of all says which codes of messages are compared as well.
@@ -39,6 +42,14 @@ pub(crate) struct Request {
     pub(crate) name: String,
     text: String,
     has_escapes: bool,
+    pub(crate) script: Option<Script>,
+}
+
+/// What a backend is to answer.
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) closes: bool,
 }
 
 /// The suites in tests/against.
@@ -128,6 +139,14 @@ impl Request {
             .strip_prefix("# ")
             .and_then(|rest| rest.split_once('\n'));
         let (name, block) = named.unwrap_or((otherwise, block));
+        let scripted = [("\n@@\n", false), ("\n@@ close\n", true)];
+        let found = scripted
+            .iter()
+            .find_map(|(mark, closes)| Some((block.split_once(mark)?, *closes)));
+        let (block, script) = match found {
+            Some(((block, says), closes)) => (block, Some(Script::parse(says, closes))),
+            None => (block, None),
+        };
         let text = match block.trim_end() {
             path if has_escapes && path.starts_with('/') => {
                 format!("GET {path} HTTP/1.1\nHost: tine.test\nConnection: close\n\n")
@@ -148,6 +167,7 @@ impl Request {
             name,
             text,
             has_escapes,
+            script,
         }
     }
 
@@ -171,6 +191,36 @@ impl Request {
             .replace("@PB@", port("PORT-B"))
             .replace("@PORT@", port("PORT"));
         unescaped(&text)
+    }
+}
+
+impl Script {
+    fn parse(text: &str, closes: bool) -> Self {
+        let mut bytes = Vec::new();
+        let mut rest = text;
+        while let Some(byte) = rest.chars().next() {
+            if let Some(after) = rest.strip_prefix("\\\n") {
+                rest = after;
+            } else if let Some((hex, after)) = rest.strip_prefix("\\x").map(|rest| rest.split_at(2))
+            {
+                bytes.push(u8::from_str_radix(hex, 16).expect("two digits"));
+                rest = after;
+            } else if let Some((inner, after)) = rest
+                .strip_prefix("\\{")
+                .and_then(|rest| rest.split_once('}'))
+            {
+                let (what, count) = inner.rsplit_once('*').expect("what, a star, how often");
+                bytes.extend_from_slice(what.repeat(count.parse().expect("a number")).as_bytes());
+                rest = after;
+            } else {
+                let line_end = if byte == '\n' { "\r" } else { "" };
+                let (now, after) = rest.split_at(byte.len_utf8());
+                bytes.extend_from_slice(line_end.as_bytes());
+                bytes.extend_from_slice(now.as_bytes());
+                rest = after;
+            }
+        }
+        Self { bytes, closes }
     }
 }
 
