@@ -38,6 +38,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) host: &'a [u8],
     /// Whether the connection may serve another exchange.
     pub(crate) may_reuse: bool,
+    /// The request is for somebody else: nothing is said of who asked us.
+    pub(crate) is_forward: bool,
 }
 
 /// Why a request is not forwarded, each with its own answer.
@@ -62,7 +64,7 @@ impl Sender<'_> {
         hop::strip_request(&mut head.fields, |_| false);
         self.set_host(head);
         self.set_via(head);
-        if self.dir.add_headers.or(true) {
+        if !self.is_forward && self.dir.add_headers.or(true) {
             self.add_forwarded(head);
         }
         if let Some(left) = max_forwards {
@@ -94,7 +96,7 @@ impl Sender<'_> {
     }
 
     fn set_host(&self, head: &mut RequestHead) {
-        if !self.dir.preserve_host.or(false) {
+        if self.is_forward || !self.dir.preserve_host.or(false) {
             head.fields.set(FieldId::Host, self.host);
             return;
         }

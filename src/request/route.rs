@@ -294,6 +294,7 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
     }
     if route.is_forward {
         route.path.extend_from_slice(head.target.raw());
+        check_forwarded_path(ask, route)?;
         return Ok(true);
     }
     match head.target.form() {
@@ -339,6 +340,21 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
     Ok(true)
 }
 
+/// The path of somebody else's URL is passed on as it came, but what no server could make sense of is refused, as in
+/// httpd.
+fn check_forwarded_path(ask: &Ask<'_>, route: &Route) -> Result<(), Box<Answer>> {
+    if ask.head.target.form() != Form::Absolute {
+        return Ok(());
+    }
+    let raw = ask.head.target.path();
+    let checked = uri::normalize(raw, uri::EncodedSlashes::Keep, false, &mut Vec::new());
+    match checked {
+        // An encoded NUL is the other server's affair.
+        Err(error) if error.status != Status::NOT_FOUND => Err(refused(&ask_at(ask, route), error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// The answer to a path that cannot be used.
 fn refused(at: &Ask<'_>, error: PathError) -> Box<Answer> {
     let (raw, reason) = (Raw(at.head.target.path()), error.reason);
@@ -359,11 +375,9 @@ fn is_for_somebody_else(ask: &Ask<'_>, site: &Site, route: &Route) -> bool {
         Form::Authority => route.host_port.is_some(),
         Form::Absolute => {
             let port = route.host_port.unwrap_or(80);
-            let ours = site.port.map_or_else(
-                || port == 80 || port == ask.peers.local.port(),
-                |ours| ours == port,
-            );
-            !(target.scheme().eq_ignore_ascii_case(b"http") && ours && site.answers_to(&route.host))
+            let is_ours = target.scheme().eq_ignore_ascii_case(b"http")
+                && site.is_at(&route.host, port, ask.peers.local.port());
+            !is_ours
         }
         Form::Origin | Form::Asterisk => false,
     }

@@ -28,6 +28,12 @@ struct Goal<'a> {
 impl Proxy {
     /// Fills the plan for a first or further attempt.
     pub(super) fn attempt(&self, ask: &Ask<'_>, plan: &mut Plan) -> Verdict {
+        if ask.route.is_forward {
+            return match self.forward(ask, plan) {
+                Ok(()) => Verdict::Forward,
+                Err(answer) => Verdict::Answer(answer),
+            };
+        }
         let planned = match self.goal(ask) {
             Some(goal) => match goal.way {
                 Way::Balancer(index) => self.through_balancer(ask, plan, &goal, *index),
@@ -207,7 +213,12 @@ impl Proxy {
     }
 
     /// The head for a backend, all but its target, and how to get there.
-    fn prepare(&self, ask: &Ask<'_>, plan: &mut Plan, place: &Place) -> Result<(), Refused> {
+    pub(super) fn prepare(
+        &self,
+        ask: &Ask<'_>,
+        plan: &mut Plan,
+        place: &Place,
+    ) -> Result<(), Refused> {
         let (Some(backend), Some(scheme)) = (place.backend, place.scheme) else {
             return Err(no_handler(
                 ask,
@@ -224,6 +235,7 @@ impl Proxy {
             product: &ask.env.product,
             host: &place.host,
             may_reuse: backend.pool.reuse,
+            is_forward: false,
         };
         sender
             .prepare(&mut plan.head)
@@ -239,8 +251,9 @@ impl Proxy {
             .timeout
             .or(of_server)
             .unwrap_or_else(|| Duration::from_millis(site.timeout_ms));
+        plan.source = site.server.proxy.source_address.get().copied();
         plan.backend = Some(backend);
-        Ok(())
+        self.send_through(ask, plan, &place.front, &place.name)
     }
 }
 

@@ -50,6 +50,7 @@ impl Case {
             product: "tine/0.1",
             host: b"www1.example.com:8080",
             may_reuse: self.may_reuse,
+            is_forward: false,
         };
         // Whatever the last exchange left behind must not show.
         let mut head = RequestHead::default();
