@@ -36,6 +36,8 @@ pub struct Upstream {
     pub others: VecDeque<SocketAddr>,
     /// The peer has closed its sending side, and the codec knows.
     pub is_at_eof: bool,
+    /// It is one of the connections that the pool allows.
+    pub is_counted: bool,
 }
 
 /// How far a backend connection is.

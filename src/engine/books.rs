@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use crate::http::date::DateCache;
-use crate::http::{FieldId, RequestHead, ResponseHead};
+use crate::http::{FieldId, RequestHead, ResponseHead, Status};
 use crate::log::{
     Ending, Environment, Level, Line, LogBuffer, Module, Record, Stamp, Tag, Variables, Zone,
 };
@@ -95,7 +95,7 @@ impl Books {
 
     /// Writes the access log of a finished exchange.
     pub fn close(&mut self, cell: &Exchange, client: &Client, gear: &Gear, keeps: bool) {
-        let head = cell.head.as_deref().unwrap_or(&gear.blank);
+        let head = cell.first_head().unwrap_or(&gear.blank);
         let site = cell
             .route
             .site
@@ -103,17 +103,14 @@ impl Books {
         if site.access_logs.is_empty() {
             return;
         }
-        if cell.head.is_some() {
+        if cell.first_head().is_some() {
             self.put_request_line(head);
         } else {
             self.line.clear();
             self.line.extend_from_slice(&cell.bad_line);
         }
         let began = cell.count.began_us;
-        let status = cell.status.map_or(0, crate::http::Status::as_u16);
-        let original = cell
-            .backend_status
-            .map_or(status, crate::http::Status::as_u16);
+        let (status, original) = statuses(cell);
         self.notes.clear();
         if let Some(code) = cell.backend_status {
             self.notes.set("proxy-status", code.to_string().as_bytes());
@@ -140,13 +137,20 @@ impl Books {
             handler: cell.route.handler.map(|handler| handler.name()),
             filename: (!cell.route.claim.url.is_empty()).then_some(&cell.route.claim.url),
             path: &cell.route.path,
-            original_path: &cell.route.path,
-            query: head.target.query(),
+            original_path: cell
+                .detour
+                .as_deref()
+                .map_or(&cell.route.path, |detour| &detour.path),
+            query: cell.head.as_deref().and_then(|head| head.target.query()),
             began_us: began,
             duration_us: gear.now_us.saturating_sub(began),
             first_byte_us: (cell.count.first_byte_us > 0)
                 .then(|| cell.count.first_byte_us.saturating_sub(began)),
-            content_out: cell.count.content_out,
+            // What goes through a tunnel is no content; `%I` and `%O` have it, as in httpd.
+            content_out: match cell.is_tunnel {
+                true => 0,
+                false => cell.count.content_out,
+            },
             bytes_in: cell.count.bytes_in,
             bytes_out: cell.count.bytes_out,
             keepalives: cell.count.keepalives,
@@ -201,6 +205,19 @@ impl Books {
         if !self.lines.is_empty() {
             self.lines.flush();
         }
+    }
+}
+
+/// The last and the original status of an exchange, as the log has them; 0 if there was none. An error document that
+/// fails has a status of its own, whatever the client was told.
+fn statuses(cell: &Exchange) -> (u16, u16) {
+    let status = cell.status.map_or(0, Status::as_u16);
+    match &cell.detour {
+        Some(detour) => (
+            detour.failed.map_or(status, Status::as_u16),
+            detour.first.as_u16(),
+        ),
+        None => (status, cell.backend_status.map_or(status, Status::as_u16)),
     }
 }
 

@@ -151,6 +151,7 @@ impl Core {
             address: None,
             others: VecDeque::new(),
             is_at_eof: false,
+            is_counted: true,
         });
         let up = self.upstreams.at_mut(key)?;
         let watched = self
@@ -329,6 +330,7 @@ impl Core {
             address,
             others,
             is_at_eof: false,
+            is_counted: true,
         })
     }
 

@@ -4,9 +4,10 @@
 //!            ┌──────────── answer (admin page, error, redirect) ──────────────┐
 //!            │                                                                ▼
 //! Receive → Route → [Gather] → Dial → Await → Relay ──────────────────────→ Finish → (gone)
-//!              ▲                │        │      │                             ▲
-//!              └──── failed ────┴────────┘      └─ cut short, client closed ──┘
+//!              ▲                │        │ │    └─ cut short, client closed ──▲
+//!              └──── failed ────┴────────┘ └─ Tunnel (101, CONNECT) ──────────┘
 //!                 (the handler decides again: another member, or an answer)
+//! Answer → Route   for an ErrorDocument with a path of ours: the exchange goes on as a request for that path
 //! ```
 //!
 //! The request and the response have their own half-state, so early responses and half-closed connections are
@@ -18,10 +19,11 @@ use std::net::SocketAddr;
 use crate::codec::StreamId;
 use crate::http::{RequestHead, ResponseHead, Status};
 use crate::log::{Milestone, Trace};
-use crate::request::{Answer, Failure, Plan, Route, Sent};
+use crate::request::{Answer, Detour, Failure, Plan, Route, Sent};
 
 use super::dial::Dialing;
 use super::slab::Key;
+use super::tunnel::Told;
 
 /// Where an exchange is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -39,6 +41,8 @@ pub enum Phase {
     Await,
     /// The response is on its way to the client.
     Relay,
+    /// The client has the head that makes a tunnel: bytes go both ways.
+    Tunnel,
     /// An answer of ours is on its way to the client.
     Answer,
     /// Both sides are done, or one is gone.
@@ -63,10 +67,11 @@ impl Phase {
                 )
                 | (
                     Self::Await,
-                    Self::Relay | Self::Dial | Self::Answer | Self::Finish
+                    Self::Relay | Self::Tunnel | Self::Dial | Self::Answer | Self::Finish
                 )
                 | (Self::Relay, Self::Finish | Self::Answer)
-                | (Self::Answer, Self::Finish)
+                | (Self::Answer, Self::Route | Self::Finish)
+                | (Self::Tunnel, Self::Finish)
         )
     }
 }
@@ -106,6 +111,13 @@ pub struct Exchange {
     pub awaits_continue: bool,
     /// The request head, once it is there.
     pub head: Option<Box<RequestHead>>,
+    /// The head as the client sent it, once another one has taken its place: that of an error document or of a
+    /// directory's index.
+    pub asked: Option<Box<RequestHead>>,
+    /// The error whose document is being got.
+    pub detour: Option<Box<Detour>>,
+    /// The client's content was given up unread, so the connection ends with this exchange.
+    pub is_unread: bool,
     /// The final response head, as the client got it.
     pub reply: Option<Box<ResponseHead>>,
     /// Its status.
@@ -144,6 +156,10 @@ pub struct Exchange {
     pub trace: Trace,
     /// The client connection must go without another word.
     pub is_cut: bool,
+    /// It has become a tunnel, so neither connection is used again.
+    pub is_tunnel: bool,
+    /// Which ends of the tunnel know of the other's end.
+    pub told: Told,
 }
 
 /// What is counted for the log and the scoreboard.
@@ -187,6 +203,8 @@ impl Exchange {
         self.sent = Sent::Nothing;
         self.has_sent_end = false;
         self.awaits_continue = false;
+        self.detour = None;
+        self.is_unread = false;
         self.status = None;
         self.backend_status = None;
         self.gather_max = 0;
@@ -205,6 +223,18 @@ impl Exchange {
         self.count = Count::default();
         self.trace = Trace::default();
         self.is_cut = false;
+        self.is_tunnel = false;
+        self.told = Told::default();
+    }
+
+    /// The head as the client sent it.
+    pub fn first_head(&self) -> Option<&RequestHead> {
+        match (&self.asked, &self.detour) {
+            (Some(asked), _) => Some(asked),
+            // The head is ours alone: of the client's request none could be made.
+            (None, Some(_)) => None,
+            (None, None) => self.head.as_deref(),
+        }
     }
 
     /// Notes when a milestone was reached.
@@ -253,6 +283,7 @@ mod tests {
             Phase::Dial,
             Phase::Await,
             Phase::Relay,
+            Phase::Tunnel,
             Phase::Answer,
         ];
         for phase in all {

@@ -24,6 +24,9 @@ impl Core {
         let Some(cell) = self.exchanges.get_mut(exchange) else {
             return self.drop_client(key);
         };
+        if cell.phase == Phase::Tunnel {
+            return self.end_tunnel(key, exchange, &failure);
+        }
         if let Some(backend) = cell.plan.backend
             && cell.dialing == Dialing::Queued
         {
@@ -68,7 +71,7 @@ impl Core {
     }
 
     /// Writes down a failure that no handler will see, and the request line that came to nothing.
-    fn note(&mut self, key: Key, exchange: Key, failure: &Failure) {
+    pub(super) fn note(&mut self, key: Key, exchange: Key, failure: &Failure) {
         let (Some(client), Some(cell)) = (self.clients.at(key), self.exchanges.get_mut(exchange))
         else {
             return;
@@ -184,7 +187,7 @@ impl Core {
             lease.settle(balancer::Outcome::NOTHING);
         }
         let (upstream, slot) = (cell.upstream.take(), cell.slot.take());
-        (cell.head, cell.reply) = (None, None);
+        (cell.head, cell.asked, cell.reply) = (None, None, None);
         self.exchanges.release(exchange);
         if let Some(slot) = slot {
             self.tally.free(slot, self.gear.now_us);

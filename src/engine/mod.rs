@@ -9,7 +9,7 @@
 //! feeds it events of real sockets, the simulation scripted ones.
 //!
 //! A request's way through this room: [`event_loop`] → [`core`] → [`work`] (the phases, step by step) → [`dial`]
-//! (and `idle`, where connections wait) → [`pump`] → `relay` → `close` → [`books`]; `fail` where something goes wrong. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
+//! (and `idle`, where connections wait) → [`pump`] → `relay` (→ [`tunnel`]) → `close` → [`books`]; `fail` where something goes wrong, `detour` where an error has a document. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
 //! [`pool`], [`tally`], [`gear`].
 
 mod asks;
@@ -18,6 +18,7 @@ pub mod books;
 pub mod client;
 mod close;
 pub mod core;
+mod detour;
 pub mod dial;
 pub mod event_loop;
 pub mod exchange;
@@ -32,4 +33,5 @@ mod sim;
 pub mod slab;
 pub mod tally;
 pub mod timers;
+pub mod tunnel;
 pub mod work;

@@ -1,17 +1,19 @@
-//! Phases *Await*, *Relay* and *Answer*: what the client gets, from a backend or from us.
+//! Phases *Await* and *Relay*, and the end of *Answer*: what the client gets, from a backend or from us.
 
 use crate::buf::Outlet;
 use crate::http::{ContentSize, Method, Part, ResponseHead, Status};
 use crate::log::Milestone as Mark;
-use crate::request::{Failure, FailureKind, Milestone, Outcome, Side, Verdict, errordoc};
+use crate::request::{Answer, Failure, FailureKind, Milestone, Outcome, Side, Verdict};
 
 use super::asks::{ask, rewrite, settle};
+use super::books::Books;
 use super::client::Client;
 use super::core::Core;
 use super::exchange::{Exchange, Half, Phase};
 use super::gear::Gear;
 use super::pump::{self, Pumped};
 use super::slab::Key;
+use super::tunnel;
 use super::work::Step;
 
 impl Core {
@@ -90,26 +92,33 @@ impl Core {
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
-        if head.status == Status::SWITCHING_PROTOCOLS {
-            return Err(Failure::new(
-                Side::Backend,
-                FailureKind::Malformed,
-                "the backend switched protocols though nobody asked it to",
-            ));
+        if let Err(failure) = tunnel::check_switch(cell, &head) {
+            gear.responses.put(head);
+            return Err(failure);
         }
+        let is_tunnel = tunnel::opens(cell, &head);
         cell.backend_status = Some(head.status);
         cell.count.first_byte_us = gear.now_us;
         cell.mark(Mark::FirstByte, gear.now_us);
         if let Some(answer) = rewrite(cell, client, gear, &mut head) {
             gear.responses.put(head);
+            if let Some(detour) = &mut cell.detour {
+                detour.start_over();
+            }
             self.release_plan(key, exchange, None);
             return Ok(self.obey(exchange, Verdict::Answer(answer)));
+        }
+        if let Some(detour) = cell.detour.as_deref() {
+            detour.dress_backends(&ask(cell, client, gear), &mut head);
         }
         cell.status = Some(head.status);
         // Whether the backend keeps its connection says nothing about the client's. A refusal in the middle of an upload
         // ends it, because the rest of the content is not waited for.
         head.keep_alive = cell.request == Half::Done || head.status.as_u16() < 400;
-        books.stamp(&mut head, cell.route.site, gear.now_us);
+        // What opens a tunnel is the backend's own word, as interim responses are.
+        if !is_tunnel {
+            books.stamp(&mut head, cell.route.site, gear.now_us);
+        }
         let part = Part::Head(head);
         let mut outlet = Outlet {
             output: &mut client.output,
@@ -122,6 +131,11 @@ impl Core {
             cell.reply = Some(head);
         }
         cell.mark(Mark::HeadOut, gear.now_us);
+        if is_tunnel {
+            self.open_tunnel(exchange);
+            self.milestone(exchange, Milestone::HeadSent(false));
+            return Ok(Step::Again);
+        }
         cell.enter(Phase::Relay, gear.now_ms);
         cell.has_content = has_content(cell);
         let has_content = cell.has_content;
@@ -169,8 +183,8 @@ impl Core {
         Ok(Step::Again)
     }
 
-    /// *Answer*: says what a handler or a failure decided.
-    pub(super) fn answer(&mut self, key: Key, exchange: Key) -> Result<Step, Failure> {
+    /// Says an answer of ours.
+    pub(super) fn say(&mut self, key: Key, exchange: Key, answer: &Answer) -> Step {
         let Self {
             clients,
             exchanges,
@@ -179,15 +193,8 @@ impl Core {
             ..
         } = self;
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
-            return Ok(Step::Gone);
+            return Step::Gone;
         };
-        let Some(answer) = cell.answer.take() else {
-            return Ok(Step::Wait);
-        };
-        let answer = errordoc::apply(&ask(cell, client, gear), answer);
-        // What of the content is here already is taken, so that the connection can stay open; the rest is not
-        // waited for.
-        drain_arrived(cell, client, gear);
         if answer.close {
             client.codec.close_after_response();
         }
@@ -198,44 +205,26 @@ impl Core {
             .fields
             .iter()
             .for_each(|(_, name, value)| head.fields.push(name, value));
-        books.stamp(&mut head, Some(ask(cell, client, gear).site()), gear.now_us);
         head.content = ContentSize::Length(answer.body.len() as u64);
-        cell.status = Some(answer.status);
-        if cell.count.first_byte_us == 0 {
-            cell.count.first_byte_us = gear.now_us;
-        }
-        let is_head = cell
-            .head
-            .as_deref()
-            .is_some_and(|head| head.method == Method::Head);
-        let has_content = !is_head && !answer.status.forbids_content() && !answer.body.is_empty();
+        let mut pushed = push_own_head(cell, client, gear, books, head);
+        let queued = client.output.len();
         let mut outlet = Outlet {
             output: &mut client.output,
             blocks: &mut gear.blocks,
         };
-        let queued = outlet.output.len();
-        let part = Part::Head(head);
-        let mut pushed = pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet);
-        if has_content && pushed.is_ok() {
+        if !answer.body.is_empty() && has_content(cell) && pushed.is_ok() {
             cell.count.content_out = answer.body.len() as u64;
-            pushed = pump::push_client(
-                client.codec.as_mut(),
-                cell,
-                &Part::Data(&answer.body),
-                &mut outlet,
-            );
+            let part = Part::Data(&answer.body);
+            pushed = pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet);
         }
         if pushed.is_ok() {
             pushed = pump::push_client(client.codec.as_mut(), cell, &Part::End, &mut outlet);
         }
         cell.count.bytes_out += (client.output.len() - queued) as u64;
-        if let Part::Head(head) = part {
-            cell.reply = Some(head);
-        }
         cell.is_cut |= pushed.is_err();
         cell.response = Half::Done;
         cell.enter(Phase::Finish, gear.now_ms);
-        Ok(Step::Again)
+        Step::Again
     }
 
     /// Closes the plan's books and lets its connection go: back to the pool when both directions ended well.
@@ -273,6 +262,7 @@ impl Core {
         let is_whole = outcome.failure.is_none()
             && cell.response == Half::Done
             && cell.has_sent_end
+            && !cell.is_tunnel
             && upstreams.at(up).is_some_and(|up| {
                 up.codec.reuse() == crate::codec::Reuse::Keep
                     && up.input.is_empty()
@@ -298,19 +288,29 @@ fn has_content(cell: &Exchange) -> bool {
     !is_head && cell.status.is_some_and(|status| !status.forbids_content())
 }
 
-/// Takes the content that has arrived, without reading more.
-fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
-    if cell.head.is_none() {
-        return;
+/// Queues the final head of a response that is ours, and notes what the client is told by it.
+pub(super) fn push_own_head(
+    cell: &mut Exchange,
+    client: &mut Client,
+    gear: &mut Gear,
+    books: &mut Books,
+    mut head: Box<ResponseHead>,
+) -> Result<(), Failure> {
+    books.stamp(&mut head, Some(ask(cell, client, gear).site()), gear.now_us);
+    cell.status = Some(head.status);
+    if cell.count.first_byte_us == 0 {
+        cell.count.first_byte_us = gear.now_us;
     }
-    while cell.request == Half::Open {
-        match client
-            .codec
-            .pull(cell.stream, &mut client.input, &mut gear.requests)
-        {
-            Ok(Some(Part::End)) => cell.request = Half::Done,
-            Ok(Some(_)) => {}
-            Ok(None) | Err(_) => return,
-        }
+    let queued = client.output.len();
+    let mut outlet = Outlet {
+        output: &mut client.output,
+        blocks: &mut gear.blocks,
+    };
+    let part = Part::Head(head);
+    let pushed = pump::push_client(client.codec.as_mut(), cell, &part, &mut outlet);
+    cell.count.bytes_out += (client.output.len() - queued) as u64;
+    if let Part::Head(head) = part {
+        cell.reply = Some(head);
     }
+    pushed
 }

@@ -158,6 +158,7 @@ impl Core {
                 Phase::Gather => self.gather(key, exchange),
                 Phase::Dial => self.dial(key, exchange),
                 Phase::Await | Phase::Relay => self.relay(key, exchange),
+                Phase::Tunnel => self.tunnel(key, exchange),
                 Phase::Answer => self.answer(key, exchange),
                 Phase::Finish => Ok(self.finish(key, exchange)),
             },
@@ -209,7 +210,7 @@ impl Core {
         };
         let verdict = match locate(cell, client, gear) {
             Ok(()) => {
-                if let (Some(slot), Some(head)) = (cell.slot, cell.head.as_deref()) {
+                if let (Some(slot), Some(head)) = (cell.slot, cell.first_head()) {
                     let protocol = head.version.as_str().as_bytes();
                     let (line, vhost) = books.scoreboard_texts(head, cell.route.site);
                     tally.working(slot, line, vhost, protocol, gear.now_us);

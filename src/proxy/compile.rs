@@ -10,6 +10,7 @@ use super::map::{Map, Way};
 use super::remote::{Remote, Remotes};
 use super::scheme::{self, Keep, Scheme};
 use super::traces;
+use super::upgrade::{Upgrades, Wstunnel};
 use super::{Cluster, Place, Plain, Proxy, SiteProxy};
 use crate::balancer::{Balancer, Member, Methods};
 use crate::codec::raw::Raw;
@@ -82,6 +83,7 @@ impl Builder {
                 workers: Vec::new(),
                 backends: Vec::new(),
                 decliners: decliners(&[]),
+                wstunnel: Wstunnel::default(),
             },
             complaints: Vec::new(),
         }
@@ -95,6 +97,7 @@ impl Builder {
         if config.modules.explicit {
             self.proxy.decliners = decliners(&config.modules.loaded);
         }
+        self.proxy.wstunnel = Wstunnel::new(&config.modules);
         if let Err(error) = traces::register_catch_alls(config, self.board) {
             self.complaints.push(Diagnostic::error(error.to_string()));
         }
@@ -350,6 +353,10 @@ impl Builder {
         Place {
             backend,
             scheme,
+            upgrades: Upgrades::new(
+                params.upgrade.get().map(String::as_str),
+                scheme.and_then(Scheme::upgrade),
+            ),
             scheme_name: url.scheme.clone(),
             front: format!("{}://{}", url.scheme, url.authority()),
             base: url.path.clone().into_bytes(),

@@ -57,6 +57,8 @@ impl Handler for Proxy {
             locations: &ask.dir().locations,
             path: &ask.route.path,
             target: &ask.head.target,
+            takes_websocket: ask.head.fields.has(FieldId::Upgrade)
+                || !self.wstunnel.serves(&ask.dir().config),
             is_decodable: ask.route.refusal.is_none(),
         };
         let mut seen = Vec::new();
@@ -135,6 +137,9 @@ impl Handler for Proxy {
             let members = cluster.map_or(&[][..], |cluster| &cluster.balancer.members);
             members.iter().map(Member::name).collect()
         };
+        let upgrade = self
+            .place(plan)
+            .and_then(|place| place.upgrades.offered(&head.fields));
         // ProxyPassReverse is for requests that were mapped.
         if !ask.route.is_forward {
             let mirror = Mirror {
@@ -143,6 +148,9 @@ impl Handler for Proxy {
                 origin: &|| origin(ask),
             };
             mirror.rewrite(&mut head.fields);
+        }
+        if let Some(protocols) = upgrade {
+            head.fields.push_id(FieldId::Upgrade, &protocols);
         }
         if head.status == Status::NOT_MODIFIED {
             // httpd leaves out the length that a 304 only speaks of: there are clients that wait for it.

@@ -39,6 +39,7 @@ mod retry;
 mod reverse;
 pub mod scheme;
 mod traces;
+mod upgrade;
 
 pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
@@ -54,6 +55,7 @@ use remote::Remotes;
 use scoreboard::Board;
 use std::net::IpAddr;
 use std::time::Duration;
+use upgrade::{Upgrades, Wstunnel};
 
 /// Everything about proxying that a configuration says, compiled. It is the handler `proxy-server`.
 #[derive(Debug)]
@@ -66,6 +68,7 @@ pub struct Proxy {
     workers: Vec<Plain>,
     backends: Vec<&'static Backend>,
     decliners: Vec<&'static str>,
+    wstunnel: Wstunnel,
 }
 
 /// A balancer with the places of its members.
@@ -100,6 +103,8 @@ struct Place {
     name: String,
     /// `timeout=`.
     timeout: Option<Duration>,
+    /// `upgrade=`.
+    upgrades: Upgrades,
 }
 
 /// What one server knows of workers and balancers, by name.

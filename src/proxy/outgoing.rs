@@ -40,6 +40,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) may_reuse: bool,
     /// The request is for somebody else: nothing is said of who asked us.
     pub(crate) is_forward: bool,
+    /// The protocol that the request may be switched to.
+    pub(crate) upgrade: Option<&'a [u8]>,
 }
 
 /// Why a request is not forwarded, each with its own answer.
@@ -62,6 +64,9 @@ impl Sender<'_> {
         head.fields.clone_from(&self.client.fields);
         head.content = self.client.content;
         hop::strip_request(&mut head.fields, |_| false);
+        if let Some(protocol) = self.upgrade {
+            head.fields.push_id(FieldId::Upgrade, protocol);
+        }
         self.set_host(head);
         self.set_via(head);
         if !self.is_forward && self.dir.add_headers.or(true) {
@@ -77,9 +82,7 @@ impl Sender<'_> {
             head.fields.remove(FieldId::Expect);
         }
         // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
-        let has_both = self.client.fields.has(FieldId::TransferEncoding)
-            && self.client.fields.has(FieldId::ContentLength);
-        head.keep_alive = self.may_reuse && !has_both;
+        head.keep_alive = self.may_reuse && !self.client.is_dubious;
         Ok(())
     }
 

@@ -73,8 +73,14 @@ pub(crate) fn trouble(failure: &Failure) -> Option<Trouble> {
         FailureKind::Closed => Trouble::ClosedEarly,
         FailureKind::ReadTimeout => Trouble::ReadTimeout,
         FailureKind::WriteTimeout => Trouble::WriteTimeout,
-        FailureKind::Malformed | FailureKind::TooLarge => Trouble::BadResponse,
-        FailureKind::Unsendable | FailureKind::Stopping => return None,
+        FailureKind::Malformed | FailureKind::TooLarge | FailureKind::Switched => {
+            Trouble::BadResponse
+        }
+        // A tunnel ends so, whoever ends it.
+        FailureKind::Unsendable
+        | FailureKind::TunnelIdle
+        | FailureKind::TunnelBroken
+        | FailureKind::Stopping => return None,
     })
 }
 

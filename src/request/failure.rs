@@ -35,6 +35,8 @@ pub enum FailureKind {
     Acquire,
     /// A message was malformed, ambiguous or too large.
     Malformed,
+    /// A protocol switch that was not what the request had asked for.
+    Switched,
     /// The peer closed or reset the connection before the message was complete.
     Closed,
     /// The peer was silent for too long.
@@ -45,6 +47,10 @@ pub enum FailureKind {
     Unsendable,
     /// The content is larger than LimitRequestBody allows.
     TooLarge,
+    /// Nothing moved in a tunnel for too long.
+    TunnelIdle,
+    /// A connection of a tunnel broke.
+    TunnelBroken,
     /// The server is being stopped at once.
     Stopping,
 }
@@ -185,6 +191,7 @@ impl Failure {
             (Side::Backend, FailureKind::Closed | FailureKind::ReadTimeout) => {
                 Answer::proxy_error(ask, status, "Error reading from remote server")
             }
+            (Side::Backend, FailureKind::Switched) => Answer::proxy_error(ask, status, &self.cause),
             _ => Answer::error(ask, status),
         }
     }
@@ -218,6 +225,22 @@ impl Failure {
                 Tag::Tn(305),
                 "{member} sent no proper response",
             ),
+            (Side::Backend, FailureKind::Switched) => (
+                Level::Error,
+                Tag::Tn(314),
+                "{member} switched to a protocol that it was not asked for",
+            ),
+            (_, FailureKind::TunnelIdle) => (
+                Level::Info,
+                Tag::Tn(315),
+                "the tunnel to {member} was silent for too long",
+            ),
+            (Side::Client, FailureKind::TunnelBroken) => {
+                (Level::Info, Tag::Tn(316), "the client broke its tunnel off")
+            }
+            (_, FailureKind::TunnelBroken) => {
+                (Level::Info, Tag::Tn(317), "{member} broke its tunnel off")
+            }
             // A connection that idled may die at any time; that the pool finds out is nothing to act on.
             (Side::Backend, FailureKind::Closed) if self.reused && !self.has_response => (
                 Level::Info,
@@ -296,6 +319,7 @@ impl Failure {
                 Status::REQUEST_TIMEOUT
             }
             (_, FailureKind::TooLarge) => Status::CONTENT_TOO_LARGE,
+            (_, FailureKind::TunnelIdle) => Status::GATEWAY_TIMEOUT,
             (Side::Client, _) => self.client_status.unwrap_or(Status::BAD_REQUEST),
             (Side::Ours, FailureKind::Stopping) => Status::SERVICE_UNAVAILABLE,
             (Side::Ours, _) => Status::INTERNAL_SERVER_ERROR,
@@ -310,7 +334,11 @@ impl Failure {
             (Side::Backend, FailureKind::Unsendable) => Status::INTERNAL_SERVER_ERROR,
             (
                 Side::Backend,
-                FailureKind::Malformed | FailureKind::Closed | FailureKind::Stopping,
+                FailureKind::Malformed
+                | FailureKind::Switched
+                | FailureKind::Closed
+                | FailureKind::TunnelBroken
+                | FailureKind::Stopping,
             ) => Status::BAD_GATEWAY,
         }
     }
@@ -352,7 +380,7 @@ pub struct Outcome {
 mod tests {
     use super::*;
 
-    const ALL: [FailureKind; 11] = [
+    const ALL: [FailureKind; 14] = [
         FailureKind::Resolve,
         FailureKind::Connect,
         FailureKind::ConnectTimeout,
@@ -363,6 +391,9 @@ mod tests {
         FailureKind::WriteTimeout,
         FailureKind::Unsendable,
         FailureKind::TooLarge,
+        FailureKind::Switched,
+        FailureKind::TunnelIdle,
+        FailureKind::TunnelBroken,
         FailureKind::Stopping,
     ];
 

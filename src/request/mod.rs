@@ -13,6 +13,7 @@
 //! [`failure`]; [`mod@env`], [`site`]; [`pattern`] and [`glob`] when a match surprises.
 
 pub mod access;
+mod admit;
 pub mod answer;
 pub mod ask;
 pub mod backend;
@@ -42,9 +43,10 @@ pub use ask::{Ask, Peers};
 pub use backend::{Address, Backend, PlannedAddress, PoolRules};
 pub use dir::{Dir, DirCache};
 pub use env::{Env, Me};
+pub use errordoc::Detour;
 pub use failure::{Failure, FailureKind, Outcome, Sent, Side};
 pub use pattern::{Case, Groups, Pattern};
-pub use route::{NOWHERE, Route, locate, max_forwards};
+pub use route::{Again, NOWHERE, Route, locate, max_forwards};
 pub use site::{ReadRule, Site};
 pub use template::Template;
 pub use verdict::{Claim, Exemption, Handler, Milestone, Plan, Ticket, Verdict};

@@ -43,8 +43,27 @@ pub(super) fn render(page: &Page<'_>) -> Vec<u8> {
     put(&mut out, format_args!("<h1>{}</h1>\n", page.reason));
     explain(&mut out, page);
     out.extend_from_slice(page.signature);
-    out.extend_from_slice(b"</body></html>\n");
+    out.extend_from_slice(END);
     out
+}
+
+/// What every page ends with.
+const END: &[u8] = b"</body></html>\n";
+
+/// Adds httpd's sentence about an ErrorDocument that failed to a page that ends with this signature.
+pub(super) fn add_failure(page: &mut Vec<u8>, signature: &[u8], status: Status) {
+    let tail = [signature, END].concat();
+    let at = page.len() - if page.ends_with(&tail) { tail.len() } else { 0 };
+    page.truncate(at);
+    put(
+        page,
+        format_args!(
+            "<p>Additionally, a {status} {}\nerror was encountered while trying to use an ErrorDocument to handle the \
+             request.</p>\n",
+            status.reason()
+        ),
+    );
+    page.extend_from_slice(&tail);
 }
 
 /// The explanation of a status.

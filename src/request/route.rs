@@ -18,6 +18,7 @@
 use std::fmt;
 
 use super::access::{self, Refusal};
+use super::admit;
 pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
 use super::vars::{self, TooLong};
@@ -54,10 +55,25 @@ pub struct Route {
     pub claim: Claim,
     /// The request's own variables (SetEnvIf and its kin); what an attempt sets is in its plan.
     pub vars: Environment,
+    /// What was settled before, when the request is located again.
+    pub again: Option<Box<Again>>,
     kept: Option<&'static Dir>,
     single: Option<Box<Dir>>,
     /// The path with runs of slashes collapsed, when that makes a difference.
     collapsed: Vec<u8>,
+}
+
+/// What stays as it is when a request is located again inside the server, for an error document or a directory's index.
+#[derive(Debug)]
+pub struct Again {
+    /// The server.
+    pub site: &'static Site,
+    /// The host that the client named.
+    pub host: Vec<u8>,
+    /// The port beside it.
+    pub host_port: Option<u16>,
+    /// The variables to begin with.
+    pub vars: Environment,
 }
 
 /// A request of which nothing is known yet.
@@ -76,6 +92,7 @@ pub static NOWHERE: Route = Route {
         path: Vec::new(),
     },
     vars: Environment::new(),
+    again: None,
     kept: None,
     single: None,
     collapsed: Vec::new(),
@@ -97,6 +114,17 @@ impl Route {
         }
     }
 
+    /// What of the request stays when it is located again, with these variables; `site` is its server.
+    #[must_use]
+    pub fn settled(&self, site: &'static Site, vars: Environment) -> Box<Again> {
+        Box::new(Again {
+            site,
+            host: self.host.clone(),
+            host_port: self.host_port,
+            vars,
+        })
+    }
+
     /// Empties the route, keeping allocations.
     pub fn clear(&mut self) {
         self.site = None;
@@ -109,6 +137,7 @@ impl Route {
         self.is_claimed = false;
         self.claim.clear();
         self.vars.clear();
+        self.again = None;
         self.kept = None;
         self.single = None;
         self.collapsed.clear();
@@ -141,6 +170,7 @@ pub fn locate(
     now_us: u64,
     route: &mut Route,
 ) -> Result<(), Box<Answer>> {
+    let again = route.again.take();
     route.clear();
     let ask = Ask {
         env,
@@ -153,7 +183,10 @@ pub fn locate(
         keepalives: 0,
         now_us,
     };
-    choose_site(&ask, route)?;
+    match again {
+        Some(again) => resume(&again, route),
+        None => choose_site(&ask, route)?,
+    }
     if !find_path(&ask, route)? {
         return Err(Answer::empty(Status::OK));
     }
@@ -170,6 +203,7 @@ pub fn locate(
         return Err(trace(&ask_at(&ask, route)));
     }
     check_access(&ask_at(&ask, route))?;
+    admit::size(&ask_at(&ask, route))?;
     set_late_vars(&ask, route);
     if route.is_claimed {
         return check_forwardable(&ask_at(&ask, route));
@@ -237,6 +271,14 @@ fn ask_at<'a>(ask: &Ask<'a>, route: &'a Route) -> Ask<'a> {
     Ask { route, ..*ask }
 }
 
+/// Takes over what was settled when the request was located before.
+fn resume(again: &Again, route: &mut Route) {
+    route.site = Some(again.site);
+    route.host.extend_from_slice(&again.host);
+    route.host_port = again.host_port;
+    route.vars.clone_from(&again.vars);
+}
+
 /// Chooses the server by our address and the host that the request names.
 fn choose_site(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
     let names = ask.env.vhosts.at(ask.peers.local);
@@ -244,6 +286,7 @@ fn choose_site(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
         .env
         .site(names.map_or(0, super::vhost::Names::default_site));
     route.site = Some(site);
+    admit::method(&ask_at(ask, route))?;
     // RFC 9112 §3.2.2: the authority of absolute-form replaces Host.
     let target = &ask.head.target;
     let named = match target.form() {

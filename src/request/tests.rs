@@ -499,7 +499,12 @@ fn error_documents_replace_built_in_pages() {
     let ask = ask(env, &head, &route, &peers);
     let said = |code: u16| {
         let status = crate::http::Status::from_u16(code).unwrap();
-        let answer = errordoc::apply(&ask, Answer::error(&ask, status));
+        let answer = match errordoc::choose(&ask, Answer::error(&ask, status), None) {
+            errordoc::Doc::Say(answer) => answer,
+            errordoc::Doc::Internal(path, answer) => {
+                return (answer.status.as_u16(), Some(path.to_owned()), "".into());
+            }
+        };
         let location = answer
             .fields
             .get(FieldId::Location)
@@ -516,9 +521,12 @@ fn error_documents_replace_built_in_pages() {
         said(403),
         (302, Some("https://sorry/?a&b".into()), "<!DOCTYPE".into())
     );
-    assert_eq!(said(500), (500, None, "<!DOCTYPE".into()));
+    assert_eq!(said(500), (500, Some("/sorry".into()), String::new()));
     assert_eq!(said(502), (502, None, "<!DOCTYPE".into()));
     assert_eq!(said(503), (503, None, "<!DOCTYPE".into()));
     let own = Answer::text(crate::http::Status::NOT_FOUND, "mine");
-    assert_eq!(errordoc::apply(&ask, own).body, b"mine");
+    let errordoc::Doc::Say(own) = errordoc::choose(&ask, own, None) else {
+        panic!("a handler's page stays")
+    };
+    assert_eq!(own.body, b"mine");
 }

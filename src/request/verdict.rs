@@ -136,6 +136,8 @@ pub struct Plan {
     pub vars: Environment,
     /// Take no idle connection: open one.
     pub is_fresh_only: bool,
+    /// If it becomes a tunnel, that is over when either side ends (`proxy-nohalfclose`).
+    pub ends_at_first_eof: bool,
 }
 
 /// A handler's own memory of one attempt; the engine only carries it.
@@ -198,5 +200,6 @@ impl Plan {
         self.attempt = 0;
         self.vars.clear();
         self.is_fresh_only = false;
+        self.ends_at_first_eof = false;
     }
 }

@@ -11,6 +11,7 @@
 //! any doubt would hand one client's response to another (CVE-2010-2068, CVE-2012-3502).
 
 use super::content::{Content, Step};
+use super::lines::Strictness;
 use super::response;
 use super::scan::Scan;
 use super::write::{self, Announce, Sending};
@@ -180,6 +181,12 @@ impl Client {
             self.is_connect,
             &head.fields,
         )?;
+        if framing.body == Body::Tunnel && !self.is_asked() {
+            // Handed out, so that it can be named, and nothing after it: whatever follows is nobody's.
+            self.closes = true;
+            self.reading = Reading::Failed;
+            return Ok(());
+        }
         if framing.body == Body::Tunnel {
             self.switch(head)?;
         }
@@ -192,26 +199,27 @@ impl Client {
             head.fields.remove(FieldId::ContentLength);
         }
         self.closes |= !head.keep_alive;
-        self.reading = Reading::Content(Content::new(framing.body));
+        self.reading = Reading::Content(Content::new(framing.body, Strictness::Strict));
         Ok(())
     }
 
-    /// The connection becomes a tunnel, if that is what the request asked for (CVE-2019-17567).
+    /// Whether the request asked for a tunnel or another protocol.
+    const fn is_asked(&self) -> bool {
+        self.is_connect || self.asked_upgrade
+    }
+
+    /// The connection becomes a tunnel, which is what the request asked for (CVE-2019-17567).
     fn switch(&mut self, head: &ResponseHead) -> Result<(), CodecError> {
-        let is_asked = self.is_connect || self.asked_upgrade && head.version == Version::Http11;
-        let is_sent = matches!(self.sending, Sending::Done | Sending::Length(0));
-        match (is_asked, is_sent) {
-            (true, true) => {
-                self.sending = Sending::Raw;
-                Ok(())
-            }
-            (false, _) => Err(CodecError::malformed(
-                "protocol switch that nobody asked for",
-            )),
-            (true, false) => Err(CodecError::malformed(
-                "protocol switch before the request was complete",
-            )),
+        if !self.is_connect && head.version == Version::Http10 {
+            return Err(CodecError::malformed("protocol switch in HTTP/1.0"));
         }
+        if !matches!(self.sending, Sending::Done | Sending::Length(0)) {
+            return Err(CodecError::malformed(
+                "protocol switch before the request was complete",
+            ));
+        }
+        self.sending = Sending::Raw;
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use crate::config::args::{Unit, choice, time_ms, whole};
 use crate::config::directive::{Arity, Contexts, Directive};
 use crate::config::model::{EncodedSlashes, Trace};
 use crate::config::scope::{Args, Complaint, Scope};
+use crate::config::setting::Setting;
 
 const CORE: &str = "core_module";
 const SERVERS: Contexts = Contexts::SERVERS;
@@ -133,7 +134,7 @@ pub(super) static TABLE: &[Directive] = &[
         "LimitRequestBody 1048576",
         limit_body,
     )
-    .default("1073741824"),
+    .default("0"),
     Directive::new(
         "LimitInternalRecursion",
         CORE,
@@ -142,16 +143,18 @@ pub(super) static TABLE: &[Directive] = &[
         "how often a request may be redirected inside the server",
         "LimitInternalRecursion 10 10",
         |scope, args| {
-            let message = "The recursion limit must be greater than zero.";
-            let limit = args.number(0, 1..=i32::MAX.unsigned_abs(), message)?;
-            if args.words.len() > 1 {
-                args.number(1, 1..=i32::MAX.unsigned_abs(), message)?;
-            }
-            scope.server.limit_internal_recursion = scope.set(limit);
+            scope.server.limit_internal_recursion =
+                recursion_limit(scope, args, 0, "AH00119: Limiting internal redirects")?;
+            scope.server.limit_subrequests = if args.words.len() > 1 {
+                recursion_limit(scope, args, 1, "AH00120: Limiting depth of subrequests")?
+            } else {
+                scope.server.limit_internal_recursion.clone()
+            };
             Ok(())
         },
     )
-    .default("10"),
+    .default("10")
+    .long("The second number bounds the depth of look-ups, as DirectoryIndex makes them."),
     Directive::new(
         "TraceEnable",
         CORE,
@@ -232,7 +235,36 @@ pub(super) static TABLE: &[Directive] = &[
         protocol_options,
     )
     .default("Strict LenientMethods Require1.0"),
+    Directive::new(
+        "RegisterHttpMethod",
+        CORE,
+        Arity::OneOrMore,
+        Contexts::SERVER,
+        "methods that count as registered",
+        "RegisterHttpMethod BREW",
+        |scope, args| {
+            let words = args.texts().map(str::to_owned);
+            scope.server.own_methods.extend(words);
+            Ok(())
+        },
+    ),
 ];
+
+/// One number of LimitInternalRecursion; a small one is warned about, in httpd's words.
+fn recursion_limit(
+    scope: &mut Scope<'_>,
+    args: &Args<'_>,
+    index: usize,
+    what: &str,
+) -> Result<Setting<u32>, Complaint> {
+    let message = "The recursion limit must be greater than zero.";
+    let limit = args.number(index, 1..=i32::MAX.unsigned_abs(), message)?;
+    if limit < 4 {
+        let message = format!("{what} to very low numbers may cause normal requests to fail.");
+        scope.warn(args.complaint(index, message));
+    }
+    Ok(scope.set(limit))
+}
 
 fn limit_message(name: &str, args: &Args<'_>, tail: &str) -> String {
     format!(
@@ -282,11 +314,12 @@ fn protocol_options(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Compla
         *slot = Some(value);
     }
     let [strict, registered, allow] = chosen;
-    if strict == Some(false) {
-        scope.directive_is_later("HttpProtocolOptions Unsafe");
-    }
     if allow == Some(true) {
-        scope.directive_is_later("HttpProtocolOptions Allow0.9");
+        let old = args
+            .texts()
+            .position(|word| word.eq_ignore_ascii_case("Allow0.9"));
+        let message = "HTTP/0.9 requests are answered with 400 whatever HttpProtocolOptions says";
+        scope.warn(args.complaint(old.unwrap_or(0), message));
     }
     let place = scope.place();
     let options = &mut scope.server.http_protocol_options;

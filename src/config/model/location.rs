@@ -32,6 +32,8 @@ merged! {
         pub add_headers: Setting<bool> => over,
         /// `Proxy100Continue`, default on.
         pub forward_100_continue: Setting<bool> => over,
+        /// `ProxyWebsocketFallbackToProxyHttp`, default on.
+        pub websocket_fallback: Setting<bool> => over,
         /// `ProxyErrorOverride`.
         pub error_override: ErrorOverride => nested,
         /// `ErrorDocument`, the last one of a status wins.
@@ -107,6 +109,18 @@ merged! {
         pub enabled: Setting<bool> => over,
         /// The codes to replace; empty is every 4xx and 5xx. Codes accumulate over sections.
         pub codes: Vec<u16> => append,
+    }
+}
+
+impl ErrorOverride {
+    /// Whether a response with this status is replaced.
+    pub fn covers(&self, code: u16) -> bool {
+        let is_listed = if self.codes.is_empty() {
+            (400..600).contains(&code)
+        } else {
+            self.codes.contains(&code)
+        };
+        self.enabled.or(false) && is_listed
     }
 }
 

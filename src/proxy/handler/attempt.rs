@@ -9,7 +9,7 @@
 use super::super::map::{PathForm, Way};
 use super::super::outgoing::{Sender, write_target};
 use super::super::{Place, Proxy, traces};
-use super::answers::{Refused, no_handler, no_member, refuse, via_name};
+use super::answers::{Refused, no_handler, no_member, no_upgrade, refuse, via_name};
 use super::{is_traced, now_ms, url};
 use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
 use crate::config::model::{self, EncodedSlashes};
@@ -28,6 +28,7 @@ struct Goal<'a> {
 impl Proxy {
     /// Fills the plan for a first or further attempt.
     pub(super) fn attempt(&self, ask: &Ask<'_>, plan: &mut Plan) -> Verdict {
+        plan.ends_at_first_eof = ask.var("proxy-nohalfclose").is_some();
         if ask.route.is_forward {
             return match self.forward(ask, plan) {
                 Ok(()) => Verdict::Forward,
@@ -226,6 +227,11 @@ impl Proxy {
             ));
         };
         let site = ask.site();
+        let upgrade = place.upgrades.wanted(ask.head);
+        if upgrade.is_none() && place.scheme_name == "ws" && self.wstunnel.serves(&ask.dir().config)
+        {
+            return Err(no_upgrade(ask, place));
+        }
         let sender = Sender {
             client: ask.head,
             from: ask.peers.client,
@@ -236,6 +242,7 @@ impl Proxy {
             host: &place.host,
             may_reuse: backend.pool.reuse,
             is_forward: false,
+            upgrade,
         };
         sender
             .prepare(&mut plan.head)

@@ -336,7 +336,10 @@ fn may_detour(ask: &Ask<'_>, failure: &Failure, to_nobody: bool) -> bool {
         | FailureKind::WriteTimeout
         | FailureKind::Unsendable
         | FailureKind::TooLarge
-        | FailureKind::Stopping => false,
+        | FailureKind::Stopping
+        | FailureKind::Switched
+        | FailureKind::TunnelIdle
+        | FailureKind::TunnelBroken => false,
     }
 }
 
@@ -357,6 +360,7 @@ fn prepare(
         host: wanted.authority.as_bytes(),
         may_reuse,
         is_forward: true,
+        upgrade: None,
     };
     sender
         .prepare(&mut plan.head)
