@@ -24,7 +24,7 @@ use super::retry::{Again, trouble};
 use super::reverse::Mirror;
 use super::{Cluster, Place, Proxy};
 use crate::balancer::Member;
-use crate::config::model::Via;
+use crate::config::model::{DirConfig, Via};
 use crate::http::uri::{self, EncodedSlashes};
 use crate::http::{ContentSize, FieldId, ResponseHead, Status};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
@@ -140,15 +140,14 @@ impl Handler for Proxy {
         let upgrade = self
             .place(plan)
             .and_then(|place| place.upgrades.offered(&head.fields));
-        // ProxyPassReverse is for requests that were mapped.
-        if !ask.route.is_forward {
-            let mirror = Mirror {
-                dir,
-                members: &members,
-                origin: &|| origin(ask),
-            };
-            mirror.rewrite(&mut head.fields);
+        // ProxyPassReverse and its kin are for requests that were mapped.
+        let nothing = DirConfig::default();
+        Mirror {
+            dir: if ask.route.is_forward { &nothing } else { dir },
+            members: &members,
+            origin: &|| origin(ask),
         }
+        .rewrite(&mut head.fields);
         if let Some(protocols) = upgrade {
             head.fields.push_id(FieldId::Upgrade, &protocols);
         }

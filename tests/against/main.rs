@@ -3,7 +3,8 @@
 //! Responsible for: both servers, a backend that remembers what it saw, and the comparison of statuses, fields, contents and of what
 //! reached the backend. Not responsible for judging: a difference that is meant stands in the suite's `.known` file, with its reason.
 //!
-//! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends.
+//! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, and
+//! `@A-PORT@` and `@B-PORT@` for their ports; requests may name them too.
 //! `REQUESTS` are raw requests between lines of `%%`; line ends become CRLF, and each block is sent on a connection of its own, after which
 //! the client half-closes. A line of `# words` before a request names it.
 
@@ -154,7 +155,14 @@ struct Outcome {
 
 fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
     let (a, b) = (Origin::start("a", answer), Origin::start("b", answer));
-    let conf = conf.replace("@A@", &a.url()).replace("@B@", &b.url());
+    let filled = |text: &str| {
+        let ports = [("@A-PORT@", a.port()), ("@B-PORT@", b.port())];
+        let filled = ports.iter().fold(text.to_owned(), |text, (name, port)| {
+            text.replace(name, &port.to_string())
+        });
+        filled.replace("@A@", &a.url()).replace("@B@", &b.url())
+    };
+    let conf = filled(conf);
     let server = Setup::new().program(program.clone()).start(&conf);
     let names = vec![
         (a.port().to_string(), "PORT-A"),
@@ -165,7 +173,11 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
     let mut before = (0, 0);
     for request in requests {
         let mut client = server.client();
-        client.try_send(&request.bytes).ok();
+        let bytes: Vec<u8> = match std::str::from_utf8(&request.bytes) {
+            Ok(text) => filled(text).into_bytes(),
+            Err(_) => request.bytes.clone(),
+        };
+        client.try_send(&bytes).ok();
         client.half_close();
         let mut responses = Vec::new();
         let end = loop {

@@ -12,10 +12,11 @@ use super::super::forward::Wanted;
 use super::super::outgoing::{Refusal, Sender};
 use super::super::remote::{ByName, Remote};
 use super::super::retry::trouble;
+use super::super::upgrade::{Upgrades, WEBSOCKET};
 use super::super::{Proxy, SiteProxy};
 use super::answers::{Refused, no_handler, refuse, via_name};
 use crate::balancer::Lease;
-use crate::http::{ContentSize, FieldId, Form, Method, RequestHead, ResponseHead, Status};
+use crate::http::{ContentSize, FieldId, Form, Method, RequestHead, ResponseHead, Status, hop};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
 use crate::request::verdict::Milestone;
 use crate::request::{Answer, Ask, Exemption, Failure, FailureKind, Plan, Sent, Side, Verdict};
@@ -37,15 +38,23 @@ impl Proxy {
             return Err(no_handler(ask, url));
         };
         needs_domain(ask, &wanted)?;
+        check_content(ask, &wanted)?;
+        let directly = match wanted.scheme.as_str() {
+            _ if wanted.is_connect => forward.connect,
+            "http" | "ws" => forward.http,
+            _ => None,
+        };
+        if directly.is_none() {
+            // Whatever its addresses are, such a host is reached through another proxy or not at all.
+            plan.ticket.exemption = Exemption::Refuted;
+        }
         let through = site.remote_for(plan, url, wanted.name());
-        let backend = match (through, wanted.is_connect, wanted.scheme.as_str()) {
-            (_, true, _) if forward.connect.is_none() => None,
-            (None, true, _) => forward.connect,
-            (None, false, "http") => forward.http,
-            (None, false, _) => None,
-            // TLS would have to begin behind the proxy.
-            (Some(_), false, "https") => None,
-            (Some(_), _, _) => forward.http,
+        let backend = match through {
+            None => directly,
+            Some(_) if wanted.is_connect => directly.and(forward.http),
+            // mod_proxy_http leaves FTP to the other proxy. For https TLS would have to begin behind it.
+            Some(_) if wanted.scheme == "ftp" => forward.http,
+            Some(_) => directly,
         };
         let backend = backend.ok_or_else(|| no_handler(ask, url))?;
         site.blocks.check_name(ask, wanted.name())?;
@@ -146,9 +155,10 @@ impl Proxy {
             return assign(ask, &mut plan.head, target.raw(), false);
         }
         // RFC 9112 §3.2.4: `OPTIONS http://host` keeps its empty path until the last proxy.
-        let path = match ask.head.method {
-            Method::Options => target.path_as_sent(),
-            _ => target.path(),
+        let path = if ask.head.method == Method::Options {
+            target.path_as_sent()
+        } else {
+            target.path()
         };
         let mut url = [wanted.front().as_bytes(), path].concat();
         if let Some(query) = target.query() {
@@ -350,6 +360,7 @@ fn prepare(
     wanted: &Wanted,
     may_reuse: bool,
 ) -> Result<(), Refused> {
+    let upgrades = Upgrades::new(None, (wanted.scheme == "ws").then_some(WEBSOCKET));
     let sender = Sender {
         client: ask.head,
         from: ask.peers.client,
@@ -360,7 +371,7 @@ fn prepare(
         host: wanted.authority.as_bytes(),
         may_reuse,
         is_forward: true,
-        upgrade: None,
+        upgrade: upgrades.wanted(ask.head),
     };
     sender
         .prepare(&mut plan.head)
@@ -393,6 +404,18 @@ fn patience(ask: &Ask<'_>) -> Duration {
         || Duration::from_millis(site.timeout_ms),
         |&s| Duration::from_secs(u64::from(s)),
     )
+}
+
+/// RFC 9110 §9.3.6: a CONNECT has no content. What announces some would mean one thing to us and another to whoever takes the bytes behind
+/// it for the tunnel's.
+fn check_content(ask: &Ask<'_>, wanted: &Wanted) -> Result<(), Refused> {
+    let has_content = !matches!(ask.head.content, ContentSize::None | ContentSize::Length(0));
+    if !(wanted.is_connect && has_content) {
+        return Ok(());
+    }
+    let mut answer = Answer::error(ask, Status::BAD_REQUEST);
+    answer.close = true;
+    Err(answer)
 }
 
 /// ProxyDomain: sends a client that names a host without domain to the host with one.
@@ -429,6 +452,9 @@ pub(super) fn unresolved(ask: &Ask<'_>, plan: &Plan, failure: &Failure) -> Box<A
 /// The head that opens a tunnel says who opened it, unless another proxy did.
 pub(super) fn announce_tunnel(ask: &Ask<'_>, plan: &Plan, head: &mut ResponseHead) -> bool {
     let opens = ask.head.method == Method::Connect && (200..300).contains(&head.status.as_u16());
+    if opens {
+        hop::strip_response(&mut head.fields);
+    }
     if opens && plan.ticket.remote.is_none() {
         head.fields
             .push(b"Proxy-agent", ask.site().server_field.as_bytes());
