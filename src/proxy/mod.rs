@@ -40,6 +40,7 @@ mod reverse;
 pub mod scheme;
 mod traces;
 mod upgrade;
+mod wishes;
 
 pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
@@ -103,6 +104,8 @@ struct Place {
     name: String,
     /// `timeout=`.
     timeout: Option<Duration>,
+    /// `ping=`.
+    ping: Option<Duration>,
     /// `upgrade=`.
     upgrades: Upgrades,
 }

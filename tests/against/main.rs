@@ -4,7 +4,7 @@
 //! reached the backend. Not responsible for judging: a difference that is meant stands in the suite's `.known` file, with its reason.
 //!
 //! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, and
-//! `@A-PORT@` and `@B-PORT@` for their ports; requests may name them too.
+//! `@WS@` for the first one as `ws:`, and `@A-PORT@` and `@B-PORT@` for their ports; requests may name them too.
 //! `REQUESTS` are raw requests between lines of `%%`; line ends become CRLF, and each block is sent on a connection of its own, after which
 //! the client half-closes. A line of `# words` before a request names it.
 
@@ -155,12 +155,16 @@ struct Outcome {
 
 fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
     let (a, b) = (Origin::start("a", answer), Origin::start("b", answer));
+    let websocket = a.url().replace("http:", "ws:");
     let filled = |text: &str| {
         let ports = [("@A-PORT@", a.port()), ("@B-PORT@", b.port())];
         let filled = ports.iter().fold(text.to_owned(), |text, (name, port)| {
             text.replace(name, &port.to_string())
         });
-        filled.replace("@A@", &a.url()).replace("@B@", &b.url())
+        filled
+            .replace("@A@", &a.url())
+            .replace("@B@", &b.url())
+            .replace("@WS@", &websocket)
     };
     let conf = filled(conf);
     let server = Setup::new().program(program.clone()).start(&conf);
@@ -245,6 +249,11 @@ fn answer(call: &mut Call<'_>) {
         ),
         "error" => call.reply(500, &["Content-Type: text/plain"], b"broken"),
         "missing" => call.reply(404, &["Content-Type: text/plain"], b"not here"),
+        "426" => call.reply(426, &["Upgrade: websocket", "Connection: Upgrade"], b"ask"),
+        "h2c" => call.reply(200, &["Upgrade: h2c", "Connection: Upgrade"], b"later"),
+        "switch" => switch(call, "Upgrade: websocket\r\n"),
+        "switch-to-h2c" => switch(call, "Upgrade: h2c\r\n"),
+        "switch-to-nothing" => switch(call, ""),
         "dead" => call.close(),
         "nonsense" => call.send("HTTP/1.1 abc\r\n\r\n").close(),
         _ => call.reply(
@@ -253,6 +262,14 @@ fn answer(call: &mut Call<'_>) {
             &content,
         ),
     }
+}
+
+/// Switches protocols, whatever was asked for, and ends.
+fn switch(call: &mut Call<'_>, field: &str) {
+    call.send(format!(
+        "HTTP/1.1 101 Switching Protocols\r\n{field}Connection: Upgrade\r\nX-Backend: yes\r\n\r\n"
+    ))
+    .close();
 }
 
 /// What differs between two outcomes, in words.

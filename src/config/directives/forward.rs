@@ -10,6 +10,7 @@ use crate::config::model::{
     Block, Credentials, NoProxy, PortRange, Remote, RemoteMatch, default_port, mask,
 };
 use crate::config::scope::{Args, Complaint, Scope};
+use crate::config::walk::check_regex;
 use std::net::{IpAddr, Ipv4Addr};
 
 const PROXY: &str = "proxy_module";
@@ -46,9 +47,8 @@ pub(super) static TABLE: &[Directive] = &[
         "AllowCONNECT 443 8443 9000-9010",
         |scope, args| {
             for word in &args.words {
-                if let Some(range) = port_range(scope, word)? {
-                    scope.server.proxy.connect_ports.push(range);
-                }
+                let range = port_range(scope, word)?;
+                scope.server.proxy.connect_ports.push(range);
             }
             Ok(())
         },
@@ -85,7 +85,13 @@ pub(super) static TABLE: &[Directive] = &[
         SERVERS,
         "a regex pattern and a proxy server",
         "ProxyRemoteMatch \"^http://[^/]*\\.example/\" http://proxy.example.com:3128",
-        |scope, args| remote(scope, args, RemoteMatch::Regex(args.text(0).to_owned())),
+        |scope, args| {
+            if let Some(word) = args.words.first() {
+                let message = "Regular expression for ProxyRemoteMatch could not be compiled.";
+                check_regex(word, message)?;
+            }
+            remote(scope, args, RemoteMatch::Regex(args.text(0).to_owned()))
+        },
     ),
     Directive::new(
         "NoProxy",
@@ -168,8 +174,8 @@ pub(super) static TABLE: &[Directive] = &[
     .default("what the system chooses"),
 ];
 
-/// One word of AllowCONNECT; `None` when it allows no port.
-fn port_range(scope: &mut Scope<'_>, word: &Word) -> Result<Option<PortRange>, Complaint> {
+/// One word of AllowCONNECT. One that allows no port counts too: `AllowCONNECT 0` is how CONNECT is turned off.
+fn port_range(scope: &mut Scope<'_>, word: &Word) -> Result<PortRange, Complaint> {
     let text = word.text.as_str();
     if !text.starts_with(|first: char| first.is_ascii_digit()) {
         return Err(Complaint::new("AllowCONNECT: port numbers must be numeric").on(word));
@@ -184,22 +190,21 @@ fn port_range(scope: &mut Scope<'_>, word: &Word) -> Result<Option<PortRange>, C
             })
     };
     let (from, to) = (number(from)?, number(to)?);
-    let range = (
-        u16::try_from(from.max(1)),
-        u16::try_from(to.min(u16::MAX.into())),
-    );
-    match range {
-        (Ok(from), Ok(to)) if from <= to => Ok(Some(PortRange { from, to })),
-        _ => {
-            let message = format!("AllowCONNECT: `{text}` is no port that could be connected to");
-            scope.warn(
-                Complaint::new(message)
-                    .on(word)
-                    .hint("ports are 1 to 65535; a range begins with the lower one"),
-            );
-            Ok(None)
-        }
+    let last = u32::from(u16::MAX);
+    if from > to || from > last {
+        let message = format!("AllowCONNECT: `{text}` is no port that could be connected to");
+        scope.warn(
+            Complaint::new(message)
+                .on(word)
+                .hint("ports are 1 to 65535; a range begins with the lower one"),
+        );
+        return Ok(PortRange { from: 1, to: 0 });
     }
+    let port = |number: u32| u16::try_from(number.min(last)).unwrap_or(u16::MAX);
+    Ok(PortRange {
+        from: port(from),
+        to: port(to),
+    })
 }
 
 /// A ProxyRemote or ProxyRemoteMatch.

@@ -104,7 +104,7 @@ pub struct Block {
     pub place: Place,
 }
 
-/// One word of `AllowCONNECT`.
+/// One word of `AllowCONNECT`; a range that ends before it begins has no port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortRange {
     /// The first port.

@@ -8,6 +8,7 @@
 
 use super::super::map::{PathForm, Way};
 use super::super::outgoing::{Sender, write_target};
+use super::super::wishes::Wishes;
 use super::super::{Place, Proxy, traces};
 use super::answers::{Refused, no_handler, no_member, no_upgrade, refuse, via_name};
 use super::{is_traced, now_ms, url};
@@ -227,6 +228,7 @@ impl Proxy {
             ));
         };
         let site = ask.site();
+        let wishes = Wishes::of(&ask.route.vars, ask.keepalives);
         let upgrade = place.upgrades.wanted(ask.head);
         if upgrade.is_none() && place.scheme_name == "ws" && self.wstunnel.serves(&ask.dir().config)
         {
@@ -242,6 +244,8 @@ impl Proxy {
             host: &place.host,
             may_reuse: backend.pool.reuse,
             is_forward: false,
+            wishes,
+            probes: place.ping.is_some(),
             upgrade,
         };
         sender
@@ -259,6 +263,8 @@ impl Proxy {
             .or(of_server)
             .unwrap_or_else(|| Duration::from_millis(site.timeout_ms));
         plan.source = site.server.proxy.source_address.get().copied();
+        plan.is_fresh_only |= wishes.is_alone || wishes.is_fresh;
+        plan.content = wishes.content_rules(plan.head.expects_continue, place.ping);
         plan.backend = Some(backend);
         self.send_through(ask, plan, &place.front, &place.name)
     }

@@ -13,6 +13,7 @@ use super::super::outgoing::{Refusal, Sender};
 use super::super::remote::{ByName, Remote};
 use super::super::retry::trouble;
 use super::super::upgrade::{Upgrades, WEBSOCKET};
+use super::super::wishes::Wishes;
 use super::super::{Proxy, SiteProxy};
 use super::answers::{Refused, no_handler, refuse, via_name};
 use crate::balancer::Lease;
@@ -115,7 +116,9 @@ impl Proxy {
             }
         }
         // RFC 9110 §11.7.2: they are for proxies, and there is none behind us.
-        plan.head.fields.remove(FieldId::ProxyAuthorization);
+        if !ask.route.vars.has("proxy-chain-auth") {
+            plan.head.fields.remove(FieldId::ProxyAuthorization);
+        }
         assign(ask, &mut plan.head, &path, false)
     }
 
@@ -335,22 +338,16 @@ fn may_detour(ask: &Ask<'_>, failure: &Failure, to_nobody: bool) -> bool {
     if failure.side != Side::Backend || failure.has_response || failure.sent == Sent::Content {
         return false;
     }
-    match failure.kind {
-        FailureKind::Resolve | FailureKind::Connect | FailureKind::ConnectTimeout => {
-            is_connect || !to_nobody
-        }
-        FailureKind::Closed | FailureKind::ReadTimeout | FailureKind::Malformed => {
-            !is_connect && !has_content && ask.head.method.is_idempotent()
-        }
-        FailureKind::Acquire
-        | FailureKind::WriteTimeout
-        | FailureKind::Unsendable
-        | FailureKind::TooLarge
-        | FailureKind::Stopping
-        | FailureKind::Switched
-        | FailureKind::TunnelIdle
-        | FailureKind::TunnelBroken => false,
-    }
+    let is_unmade = matches!(
+        failure.kind,
+        FailureKind::Resolve | FailureKind::Connect | FailureKind::ConnectTimeout
+    );
+    let is_unanswered = matches!(
+        failure.kind,
+        FailureKind::Closed | FailureKind::ReadTimeout | FailureKind::Malformed
+    );
+    let is_repeatable = !is_connect && !has_content && ask.head.method.is_idempotent();
+    is_unmade && (is_connect || !to_nobody) || is_unanswered && is_repeatable
 }
 
 /// All but the target of the head.
@@ -360,6 +357,7 @@ fn prepare(
     wanted: &Wanted,
     may_reuse: bool,
 ) -> Result<(), Refused> {
+    let wishes = Wishes::of(&ask.route.vars, ask.keepalives);
     let upgrades = Upgrades::new(None, (wanted.scheme == "ws").then_some(WEBSOCKET));
     let sender = Sender {
         client: ask.head,
@@ -371,11 +369,16 @@ fn prepare(
         host: wanted.authority.as_bytes(),
         may_reuse,
         is_forward: true,
+        wishes,
+        probes: false,
         upgrade: upgrades.wanted(ask.head),
     };
     sender
         .prepare(&mut plan.head)
-        .map_err(|refusal| refuse(ask, refusal))
+        .map_err(|refusal| refuse(ask, refusal))?;
+    plan.is_fresh_only |= wishes.is_alone || wishes.is_fresh;
+    plan.content = wishes.content_rules(plan.head.expects_continue, None);
+    Ok(())
 }
 
 /// The credentials of a ProxyRemote take the place of the client's.
