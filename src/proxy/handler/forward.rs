@@ -16,6 +16,7 @@ use super::super::upgrade::{Upgrades, WEBSOCKET};
 use super::super::wishes::Wishes;
 use super::super::{Proxy, SiteProxy};
 use super::answers::{Refused, no_handler, refuse, via_name};
+use super::attempt::bad_lines;
 use crate::balancer::Lease;
 use crate::http::{ContentSize, FieldId, Form, Method, RequestHead, ResponseHead, Status, hop};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
@@ -64,6 +65,7 @@ impl Proxy {
         }
         plan.source = ask.site().server.proxy.source_address.get().copied();
         plan.backend = Some(backend);
+        plan.bad_lines = bad_lines(ask);
         plan.io_timeout = patience(ask);
         if let Some(remote) = through {
             plan.address.assign(&remote.host, remote.port);
