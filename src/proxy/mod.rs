@@ -33,7 +33,7 @@ mod handler;
 mod map;
 mod outgoing;
 mod retry;
-mod reverse;
+pub mod reverse;
 pub mod scheme;
 mod traces;
 mod upgrade;
