@@ -487,16 +487,19 @@ fn host_field(url: &WorkerUrl) -> String {
     }
 }
 
+/// A response has at most so many field lines.
+const RESPONSE_FIELDS_MAX: usize = 1000;
+
 fn limits(params: &MemberParams) -> Limits {
     let size = match params.response_field_bytes.or(0) {
         0 => 8192,
         bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
     };
-    // httpd counts no response fields; the head as a whole is bounded.
+    // httpd counts no response fields: one bad backend could fill the memory.
     Limits {
         line: size,
         field_size: size,
-        fields: 0,
+        fields: RESPONSE_FIELDS_MAX,
     }
 }
 

@@ -36,7 +36,7 @@ mod map;
 mod outgoing;
 mod remote;
 mod retry;
-mod reverse;
+pub mod reverse;
 pub mod scheme;
 mod traces;
 mod upgrade;

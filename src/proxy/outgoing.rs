@@ -186,7 +186,7 @@ fn has_content(head: &RequestHead) -> bool {
 }
 
 /// The authority that the client asked: an absolute-form target replaces `Host` (RFC 9112 §3.2.2).
-fn client_authority(head: &RequestHead) -> Option<&[u8]> {
+pub(crate) fn client_authority(head: &RequestHead) -> Option<&[u8]> {
     match head.target.form() {
         Form::Absolute => Some(head.target.authority()),
         Form::Origin | Form::Authority | Form::Asterisk => head.fields.get(FieldId::Host),

@@ -7,10 +7,10 @@
 //! reference §3.6, §3.9 and §4.1.
 
 use super::super::map::{PathForm, Way};
-use super::super::outgoing::{Sender, write_target};
+use super::super::outgoing::{Sender, client_authority, write_target};
 use super::super::wishes::Wishes;
 use super::super::{Place, Proxy, traces};
-use super::answers::{Refused, no_handler, no_member, no_upgrade, refuse, via_name};
+use super::answers::{Refused, no_handler, no_member, no_upgrade, refuse, tell_hostless, via_name};
 use super::{is_traced, now_ms, url};
 use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
 use crate::codec::BadLine;
@@ -255,6 +255,9 @@ impl Proxy {
         sender
             .prepare(&mut plan.head)
             .map_err(|refusal| refuse(ask, refusal))?;
+        if ask.dir().config.preserve_host.or(false) && client_authority(ask.head).is_none() {
+            tell_hostless(ask);
+        }
         scheme.prepare(ask, &mut plan.head);
         let of_server = site
             .server
