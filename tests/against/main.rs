@@ -129,11 +129,17 @@ fn run(program: &Program, case: &Case, codes: &[String]) -> Run {
     };
     let (a, b) = (origin("a"), origin("b"));
     let websocket = a.url().replace("http:", "ws:");
-    let conf = case.conf.replace("@A@", &a.url()).replace("@B@", &b.url());
-    let conf = conf
-        .replace("@WS@", &websocket)
-        .replace("@PA@", &a.port().to_string())
-        .replace("@PB@", &b.port().to_string());
+    let filled = |text: &str| {
+        let ports = [("@A-PORT@", a.port()), ("@B-PORT@", b.port())];
+        let filled = ports.iter().fold(text.to_owned(), |text, (name, port)| {
+            text.replace(name, &port.to_string())
+        });
+        filled
+            .replace("@A@", &a.url())
+            .replace("@B@", &b.url())
+            .replace("@WS@", &websocket)
+    };
+    let conf = filled(&case.conf);
     let server = Setup::new().program(program.clone()).start(&conf);
     let names = vec![
         (a.port().to_string(), "PORT-A"),
@@ -151,7 +157,12 @@ fn run(program: &Program, case: &Case, codes: &[String]) -> Run {
                 ..*script
             });
         let mut client = server.client();
-        client.try_send(&request.bytes(&names)).ok();
+        let bytes = request.bytes(server.port());
+        let bytes = match std::str::from_utf8(&bytes) {
+            Ok(text) => filled(text).into_bytes(),
+            Err(_) => bytes,
+        };
+        client.try_send(&bytes).ok();
         client.half_close();
         let mut responses = Vec::new();
         let end = loop {

@@ -5,14 +5,14 @@
 //! Know first, the files:
 //!
 //! - `NAME.conf` with `NAME.requests` is one configuration with its requests. The configuration is what stands behind the usual head
-//!   (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, `@WS@` for the first one as `ws:`, `@PA@` and
-//!   `@PB@` for their ports. Requests stand between
+//!   (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, `@WS@` for the first one as `ws:`,
+//!   `@A-PORT@` and `@B-PORT@` for their ports; requests may name them too. Requests stand between
 //!   lines of `%%`; line ends become CRLF. A line of `# words` before a request names it.
 //! - What a backend answers depends on the path (`answer`), or stands below the request: behind a line `@@`, or `@@ close` when the backend
 //!   is to close afterwards. Line ends become CRLF there too, but not behind a `\` at the end of a line; `\xHH` is a byte, and `\{a*500}`
 //!   repeats; `@A@`, `@B@` and `@PORT-A@` are filled in.
 //! - `NAME.cases` is many small configurations. Each begins with a line of `== words` that names it, and stands in front of its requests
-//!   as if it were the first of them. Its requests may have `\xHH` for a byte, `@PA@`, `@PB@` and `@PORT@` for ports; one that is a
+//!   as if it were the first of them. Its requests may have `\xHH` for a byte and `@PORT@` for the server's port; one that is a
 //!   path alone is a GET for it. A line of `@log AH…` in front of all says which codes of messages are compared as well.
 //! - `NAME.known` has the differences that are meant: lines of `name of the request: beginning of the difference`, `*` for any request, and
 //!   comments that say why.
@@ -176,21 +176,14 @@ impl Request {
         self.text.starts_with("HEAD ")
     }
 
-    /// What is sent. The ports come with their names in messages.
-    pub(crate) fn bytes(&self, ports: &[(String, &'static str)]) -> Vec<u8> {
+    /// What is sent to a server on this port, but for the names of backends.
+    pub(crate) fn bytes(&self, port: u16) -> Vec<u8> {
         let text = self.text.replace('\n', "\r\n");
-        if !self.has_escapes {
-            return text.into_bytes();
+        if self.has_escapes {
+            unescaped(&text.replace("@PORT@", &port.to_string()))
+        } else {
+            text.into_bytes()
         }
-        let port = |wanted: &str| {
-            let found = ports.iter().find(|(_, name)| *name == wanted);
-            found.map_or("", |(port, _)| port.as_str())
-        };
-        let text = text
-            .replace("@PA@", port("PORT-A"))
-            .replace("@PB@", port("PORT-B"))
-            .replace("@PORT@", port("PORT"));
-        unescaped(&text)
     }
 }
 

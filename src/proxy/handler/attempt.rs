@@ -7,23 +7,25 @@
 //! reference §3.6, §3.9 and §4.1.
 
 use super::super::map::{PathForm, Way};
-use super::super::outgoing::{Sender, write_target};
+use super::super::outgoing::{Sender, client_authority, write_target};
 use super::super::wishes::Wishes;
 use super::super::{Place, Proxy, traces};
-use super::answers::{Refused, no_handler, no_host, no_member, no_upgrade, refuse, via_name};
+use super::answers::{
+    Refused, no_handler, no_host, no_member, no_upgrade, refuse, tell_hostless, via_name,
+};
 use super::{is_traced, now_ms, url};
 use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
 use crate::codec::BadLine;
 use crate::config::model::{self, BadHeader, EncodedSlashes};
 use crate::http::host::Authority;
 use crate::log::{Environment, Trace22};
-use crate::request::{Ask, ContentRules, Plan, Verdict};
+use crate::request::{Ask, Plan, Verdict};
 use std::time::Duration;
 
 /// Where a request is to go.
 struct Goal<'a> {
     way: &'a Way,
-    /// The target's front, if the request has a say in it.
+    /// What stands before it.
     front: &'a [u8],
     /// The decoded or raw path behind the target's front.
     path: &'a [u8],
@@ -34,6 +36,12 @@ impl Proxy {
     /// Fills the plan for a first or further attempt.
     pub(super) fn attempt(&self, ask: &Ask<'_>, plan: &mut Plan) -> Verdict {
         plan.ends_at_first_eof = ask.var("proxy-nohalfclose").is_some();
+        if ask.route.is_forward {
+            return match self.forward(ask, plan) {
+                Ok(()) => Verdict::Forward,
+                Err(answer) => Verdict::Answer(answer),
+            };
+        }
         let planned = match self.goal(ask) {
             Some(goal) => match goal.way {
                 Way::Balancer(index) => self.through_balancer(ask, plan, &goal, *index),
@@ -122,7 +130,7 @@ impl Proxy {
         if !place.base.is_empty() {
             target(ask, plan, &place.base, goal)?;
         }
-        self.prepare(ask, plan, place, &[])?;
+        self.prepare(ask, plan, place)?;
         plan.ticket.balancer = Some(index);
         plan.ticket.member = Some(member);
         plan.ticket.lease = Some(balancer.lease(member, ask.me.process, ask.slot));
@@ -202,12 +210,7 @@ impl Proxy {
             .get(index as usize)
             .expect("rules name workers that were compiled with them");
         target(ask, plan, base, goal)?;
-        let filled = if worker.place.is_filled {
-            goal.front
-        } else {
-            &[]
-        };
-        self.prepare(ask, plan, &worker.place, filled)?;
+        self.prepare(ask, plan, &worker.place)?;
         plan.ticket.balancer = None;
         plan.ticket.member = Some(index);
         plan.ticket.lease = Some(Lease::claim(
@@ -219,12 +222,7 @@ impl Proxy {
         ));
         if is_traced(ask) {
             let scheme = &worker.place.scheme_name;
-            let front = if filled.is_empty() {
-                worker.place.front.as_bytes()
-            } else {
-                filled
-            };
-            let url = url(front, plan);
+            let url = url(front(ask, &worker.place), plan);
             ask.trace22(&Trace22::FoundWorker {
                 scheme,
                 worker: worker.member.name(),
@@ -236,13 +234,11 @@ impl Proxy {
     }
 
     /// The head for a backend, all but its target, and how to get there.
-    /// `filled` is the front of a place that the request has a say in, else empty.
-    fn prepare(
+    pub(super) fn prepare(
         &self,
         ask: &Ask<'_>,
         plan: &mut Plan,
         place: &Place,
-        filled: &[u8],
     ) -> Result<(), Refused> {
         let (Some(backend), Some(scheme)) = (place.backend, place.scheme) else {
             return Err(no_handler(
@@ -251,8 +247,9 @@ impl Proxy {
             ));
         };
         let site = ask.site();
+        let front = front(ask, place);
         let host = if place.is_filled {
-            plan_address(plan, place, filled).ok_or_else(|| no_host(ask, filled))?
+            plan_address(plan, place, front).ok_or_else(|| no_host(ask, front))?
         } else {
             place.host.as_slice()
         };
@@ -274,6 +271,7 @@ impl Proxy {
             product: &ask.env.product,
             host,
             may_reuse: backend.may_reuse(),
+            is_forward: false,
             wishes,
             probes: place.ping.is_some(),
             upgrade,
@@ -281,6 +279,9 @@ impl Proxy {
         sender
             .prepare(&mut plan.head)
             .map_err(|refusal| refuse(ask, refusal))?;
+        if ask.dir().config.preserve_host.or(false) && client_authority(ask.head).is_none() {
+            tell_hostless(ask);
+        }
         scheme.prepare(ask, &mut plan.head);
         let of_server = site
             .server
@@ -292,21 +293,36 @@ impl Proxy {
             .timeout
             .or(of_server)
             .unwrap_or_else(|| Duration::from_millis(site.timeout_ms));
+        plan.source = site.server.proxy.source_address.get().copied();
         plan.is_fresh_only |= wishes.is_alone || wishes.is_fresh;
-        plan.content = ContentRules {
-            needs_length: wishes.has_length,
-            // Whoever asks first must not wait for what is not sent before the answer.
-            dials_at_once: wishes.dials_at_once || plan.head.expects_continue,
-            has_extra_crlf: wishes.has_extra_crlf,
-            continue_timeout: place.ping,
-        };
+        plan.content = wishes.content_rules(plan.head.expects_continue, place.ping);
         plan.backend = Some(backend);
-        plan.bad_lines = match site.server.proxy.bad_header.or(BadHeader::IsError) {
-            BadHeader::IsError => BadLine::Refuse,
-            BadHeader::Ignore => BadLine::Skip,
-            BadHeader::StartBody => BadLine::EndHead,
-        };
-        Ok(())
+        plan.bad_lines = bad_lines(ask);
+        if place.is_filled {
+            let host = plan.address.host.clone();
+            self.send_through(ask, plan, front, &host)
+        } else {
+            self.send_through(ask, plan, front, &place.name)
+        }
+    }
+}
+
+/// What stands before the path: a worker's own front, or what the mapping's became with the request.
+pub(super) fn front<'a>(ask: &Ask<'a>, place: &'a Place) -> &'a [u8] {
+    let claim = &ask.route.claim;
+    if place.is_filled {
+        claim.url.get(..claim.front).unwrap_or_default()
+    } else {
+        place.front.as_bytes()
+    }
+}
+
+/// `ProxyBadHeader`.
+pub(super) fn bad_lines(ask: &Ask<'_>) -> BadLine {
+    match ask.site().server.proxy.bad_header.or(BadHeader::IsError) {
+        BadHeader::IsError => BadLine::Refuse,
+        BadHeader::Ignore => BadLine::Skip,
+        BadHeader::StartBody => BadLine::EndHead,
     }
 }
 
