@@ -21,6 +21,7 @@ mod harness;
 mod logs;
 mod packaged;
 mod proxy_http;
+mod races;
 mod restart;
 mod rfc;
 mod service;
