@@ -20,6 +20,7 @@ mod hardening;
 mod harness;
 mod logs;
 mod packaged;
+mod properties;
 mod proxy_http;
 mod races;
 mod restart;

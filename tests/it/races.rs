@@ -192,7 +192,9 @@ fn half_an_answer_on_a_kept_connection_is_not_asked_for_again() {
         ("HTTP/1.1 200 O", 502),
         ("HTTP/1.1 200 OK\r\nContent-Le", 502),
     ] {
-        let (origin, tine) = dying(move |call| drop(call.send(bytes)));
+        let (origin, tine) = dying(move |call| {
+            call.send(bytes);
+        });
         let mut client = tine.client();
         client.get("/first").expect(200);
         client.get("/dies").expect(status);
