@@ -26,7 +26,6 @@
 //! - Lengths that contradict each other, lists of transfer codings, field names with other than token characters and answers that are not
 //!   HTTP/1 are a 502. httpd relays some of them as it understands them.
 //! - A switch of protocols needs an `Upgrade` that is meant for us, and a tunnel a 101 that fits it (`upgrade.rs`).
-//! - A page in place of a backend's answer (ProxyErrorOverride) has the usual reason phrase, not the backend's.
 
 mod canonical;
 mod compile;

@@ -58,7 +58,7 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 16] = [
+const NEEDED: [&str; 18] = [
     "authz_core",
     "authz_host",
     "access_compat",
@@ -75,4 +75,6 @@ const NEEDED: [&str; 16] = [
     "reqtimeout",
     "env",
     "setenvif",
+    "headers",
+    "macro",
 ];
