@@ -134,8 +134,10 @@ fn requests(pieces: &[&[u8]], is_unsafe: bool, limits: Limits) -> Seen<RequestHe
                         blocks: &mut blocks,
                     };
                     // Not 200: that would make a tunnel of a CONNECT.
-                    let mut answer = ResponseHead::default();
-                    answer.status = Status::NOT_FOUND;
+                    let answer = ResponseHead {
+                        status: Status::NOT_FOUND,
+                        ..ResponseHead::default()
+                    };
                     for part in [Part::Head(Box::new(answer)), Part::End] {
                         codec
                             .push(stream, &part, &mut out)
