@@ -47,6 +47,7 @@ impl Core {
         if let Some(head) = cell.reply.take() {
             gear.responses.put(head);
         }
+        cell.sending = None;
         client.codec.reset(cell.stream);
         client.exchange = None;
         let must_linger = cell.request == Half::Open || cell.is_unread;
@@ -174,7 +175,7 @@ impl Core {
                     FailureKind::ReadTimeout,
                 )
             }
-            Phase::Route | Phase::Answer | Phase::Finish => slow_client,
+            Phase::Route | Phase::Answer | Phase::Serve | Phase::Finish => slow_client,
         }
     }
 

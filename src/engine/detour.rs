@@ -6,7 +6,7 @@
 //!
 //! Know first: to the client, the log and the scoreboard it stays one exchange, with the request line that came.
 
-use crate::http::{Part, Status};
+use crate::http::{Part, RequestHead, Status};
 use crate::request::errordoc::{self, Doc};
 use crate::request::{Answer, Detour, Failure, Sent};
 
@@ -63,7 +63,7 @@ fn leave(
         !cell.has_plan && cell.upstream.is_none(),
         "an answer is decided after its attempt was settled"
     );
-    if answer.close || cell.request == Half::Open {
+    if answer.close {
         client.codec.close_after_response();
     }
     let mut head = gear.requests.take();
@@ -81,19 +81,14 @@ fn leave(
     cell.is_unread |= cell.request == Half::Open;
     cell.request = Half::Done;
     cell.content.clear();
-    let last = cell.head.replace(head);
-    match (&cell.asked, last) {
-        (None, last) => cell.asked = last,
-        (Some(_), Some(last)) => gear.requests.put(last),
-        (Some(_), None) => {}
-    }
+    cell.replace_head(head, gear);
     cell.forget_attempt();
     cell.enter(Phase::Route, gear.now_ms);
     Step::Again
 }
 
-/// Takes the content that has arrived, without reading more.
-fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
+/// Takes the content that has arrived, without reading more: if there is more, the connection ends with the response.
+pub(super) fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
     if cell.head.is_none() {
         return;
     }
@@ -104,12 +99,25 @@ fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
         {
             Ok(Some(Part::End)) => cell.request = Half::Done,
             Ok(Some(_)) => {}
-            Ok(None) | Err(_) => return,
+            Ok(None) | Err(_) => {
+                client.codec.close_after_response();
+                return;
+            }
         }
     }
 }
 
 impl Exchange {
+    /// Goes on as another request of ours; the head that the client sent is kept.
+    pub(super) fn replace_head(&mut self, head: Box<RequestHead>, gear: &mut Gear) {
+        let last = self.head.replace(head);
+        match (&self.asked, last) {
+            (None, last) => self.asked = last,
+            (Some(_), Some(last)) => gear.requests.put(last),
+            (Some(_), None) => {}
+        }
+    }
+
     /// Forgets what belongs to an attempt that is settled, before another request takes its place.
     fn forget_attempt(&mut self) {
         self.plan.clear();

@@ -7,7 +7,8 @@
 //!              ▲                │        │      │                             ▲
 //!              └──── failed ────┴────────┘      └─ cut short, client closed ──┘
 //!                 (the handler decides again: another member, or an answer)
-//! Answer → Route   for an ErrorDocument with a path of ours: the exchange goes on as a request for that path
+//! Route → Serve → Finish   a file; or Serve → Answer when it is not to be had, Serve → Route for a directory's index
+//! Answer → Route           for an ErrorDocument with a path of ours: the exchange goes on as a request for that path
 //! ```
 //!
 //! The request and the response have their own half-state, so early responses and half-closed connections are
@@ -22,6 +23,7 @@ use crate::log::{Milestone, Trace};
 use crate::request::{Answer, Detour, Failure, Plan, Route, Sent};
 
 use super::dial::Dialing;
+use super::serve::Sending;
 use super::slab::Key;
 
 /// Where an exchange is.
@@ -42,6 +44,8 @@ pub enum Phase {
     Relay,
     /// An answer of ours is on its way to the client.
     Answer,
+    /// A file is opened, and on its way to the client.
+    Serve,
     /// Both sides are done, or one is gone.
     Finish,
 }
@@ -55,7 +59,7 @@ impl Phase {
             (Self::Receive, Self::Route | Self::Answer | Self::Finish)
                 | (
                     Self::Route,
-                    Self::Gather | Self::Dial | Self::Answer | Self::Finish
+                    Self::Gather | Self::Dial | Self::Serve | Self::Answer | Self::Finish
                 )
                 | (Self::Gather, Self::Route | Self::Answer | Self::Finish)
                 | (
@@ -68,6 +72,7 @@ impl Phase {
                 )
                 | (Self::Relay, Self::Finish | Self::Answer)
                 | (Self::Answer, Self::Route | Self::Finish)
+                | (Self::Serve, Self::Route | Self::Answer | Self::Finish)
         )
     }
 }
@@ -112,6 +117,8 @@ pub struct Exchange {
     pub asked: Option<Box<RequestHead>>,
     /// The error whose document is being got.
     pub detour: Option<Box<Detour>>,
+    /// A file of which the client has the beginning.
+    pub sending: Option<Sending>,
     /// The client's content was given up unread, so the connection ends with this exchange.
     pub is_unread: bool,
     /// The final response head, as the client got it.
@@ -196,6 +203,7 @@ impl Exchange {
         self.has_sent_end = false;
         self.awaits_continue = false;
         self.detour = None;
+        self.sending = None;
         self.is_unread = false;
         self.status = None;
         self.backend_status = None;
@@ -274,6 +282,7 @@ mod tests {
             Phase::Await,
             Phase::Relay,
             Phase::Answer,
+            Phase::Serve,
         ];
         for phase in all {
             assert!(phase.may_become(Phase::Finish), "{phase:?}");

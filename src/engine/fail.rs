@@ -185,6 +185,7 @@ impl Core {
         }
         let (upstream, slot) = (cell.upstream.take(), cell.slot.take());
         (cell.head, cell.asked, cell.reply) = (None, None, None);
+        cell.sending = None;
         self.exchanges.release(exchange);
         if let Some(slot) = slot {
             self.tally.free(slot, self.gear.now_us);

@@ -198,7 +198,9 @@ impl Core {
             .fields
             .iter()
             .for_each(|(_, name, value)| head.fields.push(name, value));
-        head.content = ContentSize::Length(answer.body.len() as u64);
+        if !answer.status.forbids_content() {
+            head.content = ContentSize::Length(answer.body.len() as u64);
+        }
         let mut pushed = push_own_head(cell, client, gear, books, head);
         let queued = client.output.len();
         let mut outlet = Outlet {

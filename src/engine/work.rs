@@ -159,6 +159,7 @@ impl Core {
                 Phase::Dial => self.dial(key, exchange),
                 Phase::Await | Phase::Relay => self.relay(key, exchange),
                 Phase::Answer => self.answer(key, exchange),
+                Phase::Serve => self.serve(key, exchange),
                 Phase::Finish => Ok(self.finish(key, exchange)),
             },
         };
@@ -248,6 +249,7 @@ impl Core {
                 cell.answer = Some(answer);
                 cell.enter(Phase::Answer, now_ms);
             }
+            Verdict::File => cell.enter(Phase::Serve, now_ms),
             Verdict::Gather { limit } => {
                 cell.gather_max = limit;
                 cell.enter(Phase::Gather, now_ms);

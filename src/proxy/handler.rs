@@ -28,7 +28,7 @@ use crate::http::{ContentSize, FieldId, ResponseHead, Status};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
 use crate::request::verdict::Milestone;
 use crate::request::{Answer, Ask, Claim, Failure, Handler, Outcome, Plan, Verdict};
-use answers::{origin, override_error, via_name};
+use answers::{override_error, via_name};
 use fate::settle;
 
 impl Handler for Proxy {
@@ -113,7 +113,7 @@ impl Handler for Proxy {
         Mirror {
             dir,
             members: &members,
-            origin: &|| origin(ask),
+            origin: &|| ask.origin(),
         }
         .rewrite(&mut head.fields);
         if head.status == Status::NOT_MODIFIED {

@@ -21,6 +21,7 @@ pub mod dir;
 pub mod env;
 pub mod errordoc;
 pub mod failure;
+pub mod files;
 pub mod glob;
 pub mod pages;
 pub mod pattern;

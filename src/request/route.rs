@@ -8,7 +8,8 @@
 //! ```text
 //! local address, Host ─► server ─► its SetEnvIf ─► path decoded and normalised ─► <Location> sections
 //!     ─► a handler claims (ProxyPass) ─► <Proxy> sections by target URL, under the <Location>s
-//!     ─► their SetEnvIf ─► access rules ─► SetEnv ─► the claimant, else what SetHandler names
+//!     ─► or else a file (Alias, DocumentRoot) ─► <Directory> and <Files> sections by its name, likewise
+//!     ─► their SetEnvIf ─► access rules ─► SetEnv ─► the claimant, else what SetHandler names, else the file
 //! ```
 //!
 //! As in httpd, a local TRACE and `OPTIONS *` are answered before access rules are looked at, and a forward-proxy
@@ -20,6 +21,7 @@ use std::fmt;
 use super::access::{self, Refusal};
 pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
+use super::files::Place;
 use super::vars::{self, TooLong};
 use super::{Answer, Ask, Claim, Env, Handler, Me, Peers, Site};
 use crate::config::model::{EncodedSlashes, Trace};
@@ -54,6 +56,8 @@ pub struct Route {
     pub claim: Claim,
     /// The request's own variables (SetEnvIf and its kin); what an attempt sets is in its plan.
     pub vars: Environment,
+    /// Where the path leads in the file system, unless the request is claimed.
+    pub place: Place,
     /// What was settled before, when the request is located again.
     pub again: Option<Box<Again>>,
     kept: Option<&'static Dir>,
@@ -91,6 +95,10 @@ pub static NOWHERE: Route = Route {
         path: Vec::new(),
     },
     vars: Environment::new(),
+    place: Place {
+        file: Vec::new(),
+        root: 0,
+    },
     again: None,
     kept: None,
     single: None,
@@ -136,6 +144,7 @@ impl Route {
         self.is_claimed = false;
         self.claim.clear();
         self.vars.clear();
+        self.place.clear();
         self.again = None;
         self.kept = None;
         self.single = None;
@@ -153,7 +162,8 @@ impl Route {
     }
 }
 
-/// Finds where a request belongs and who decides about it: afterwards `route.handler` is there.
+/// Finds where a request belongs and who decides about it: afterwards `route.handler` is there, or a file's name in
+/// `route.place`.
 ///
 /// Allocates nothing once the loop has met the combination of sections and the route's buffers have grown.
 ///
@@ -207,7 +217,8 @@ pub fn locate(
         return check_forwardable(&ask_at(&ask, route));
     }
     route.handler = route.dir().and_then(|dir| dir.handler);
-    if route.handler.is_some() {
+    let is_read = matches!(head.method, Method::Get | Method::Head | Method::Post);
+    if route.handler.is_some() || is_read && !route.place.file.is_empty() {
         Ok(())
     } else {
         Err(nobody(&ask_at(&ask, route)))
@@ -261,6 +272,17 @@ fn merge_sections(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) {
         if let Some(merged) = cache.locate_proxied(site, base, &route.claim.url, handlers) {
             route.keep(merged);
         }
+    }
+    if !route.is_claimed && !route.is_forward && !site.roots.is_empty() {
+        let mut place = std::mem::take(&mut route.place);
+        site.roots.find(&route.path, &mut place);
+        let base = route.dir().unwrap_or(&site.base);
+        if !place.file.is_empty()
+            && let Some(merged) = cache.locate_file(site, base, &place.file, handlers)
+        {
+            route.keep(merged);
+        }
+        route.place = place;
     }
 }
 
@@ -465,10 +487,12 @@ fn check_access(at: &Ask<'_>) -> Result<(), Box<Answer>> {
         Refusal::Compat => (Module::AccessCompat, Tag::Ah(1797)),
     };
     let route = at.route;
-    let (scheme, target) = if route.claim.url.is_empty() {
-        ("", &route.path)
-    } else {
+    let (scheme, target) = if !route.claim.url.is_empty() {
         ("proxy:", &route.claim.url)
+    } else if !route.place.file.is_empty() {
+        ("", &route.place.file)
+    } else {
+        ("", &route.path)
     };
     let target = Raw(target);
     at.log_tagged(

@@ -5,6 +5,7 @@
 pub(super) mod access;
 pub(super) mod balancer;
 mod core;
+mod files;
 pub(super) mod hosts;
 mod log;
 mod mpm;
@@ -25,6 +26,7 @@ use super::directive::Directive;
 pub(super) static TABLES: &[&[Directive]] = &[
     hosts::TABLE,
     core::TABLE,
+    files::TABLE,
     reading::TABLE,
     requests::TABLE,
     mpm::TABLE,
