@@ -146,6 +146,16 @@ impl Board {
     /// There is no such process, slot or member.
     pub fn release(&self, process: u32, slot: u32, member: u32, kind: LeaseKind) {
         self.remove(process, member, kind);
+        self.detach(process, slot);
+    }
+
+    /// Forget in a slot what its exchange has leased, because the exchange goes on without the slot. The count stays until
+    /// [`Board::busy_dec`].
+    ///
+    /// # Panics
+    ///
+    /// There is no such process or slot.
+    pub fn detach(&self, process: u32, slot: u32) {
         let score = self.slot(process, slot);
         score.lease_member.store(0, Ordering::Relaxed);
         score.lease_kind.store(0, Ordering::Relaxed);
@@ -272,6 +282,24 @@ mod tests {
             Settled::default(),
             "twice is harmless"
         );
+    }
+
+    #[test]
+    fn an_exchange_that_left_its_slot_still_counts() {
+        let board = board();
+        let a = board.claim_process(10, 1, 0).unwrap();
+        board.claim(a, 0, 7, LeaseKind::Busy);
+        board.detach(a, 0);
+        assert_eq!(board.slot(a, 0).lease(), None);
+        board.claim(a, 0, 8, LeaseKind::Busy);
+        assert_eq!((board.busy(7), board.busy(8)), (1, 1));
+        board.busy_dec(a, 7);
+        assert_eq!(
+            board.slot(a, 0).lease(),
+            Some((8, LeaseKind::Busy)),
+            "the slot is another exchange's by now"
+        );
+        assert_eq!((board.busy(7), board.busy(8)), (0, 1));
     }
 
     #[test]

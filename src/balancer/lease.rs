@@ -20,7 +20,8 @@ pub struct Lease {
     method: Option<&'static dyn LbMethod>,
     member: u32,
     process: u32,
-    slot: u32,
+    /// The slot that notes the claim; `None` once the exchange has left it.
+    slot: Option<u32>,
     is_open: bool,
 }
 
@@ -62,7 +63,7 @@ impl Lease {
             method,
             member: member.board_index,
             process,
-            slot,
+            slot: Some(slot),
             is_open: true,
         }
     }
@@ -70,6 +71,13 @@ impl Lease {
     /// Gives the claim back, and books what the exchange moved.
     pub fn settle(mut self, outcome: Outcome) {
         self.close(&outcome);
+    }
+
+    /// The exchange goes on without its slot, which another may take: the claim stays.
+    pub fn leave_slot(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.board.detach(self.process, slot);
+        }
     }
 
     /// The member's record in the scoreboard.
@@ -80,8 +88,12 @@ impl Lease {
 
     fn close(&mut self, outcome: &Outcome) {
         self.is_open = false;
-        self.board
-            .release(self.process, self.slot, self.member, LeaseKind::Busy);
+        match self.slot {
+            Some(slot) => self
+                .board
+                .release(self.process, slot, self.member, LeaseKind::Busy),
+            None => self.board.busy_dec(self.process, self.member),
+        }
         self.score
             .transferred
             .fetch_add(outcome.bytes_sent, Relaxed);
@@ -135,6 +147,22 @@ mod tests {
             (score.transferred.load(Relaxed), score.read.load(Relaxed)),
             (10, 300)
         );
+    }
+
+    #[test]
+    fn a_lease_outlives_its_slot() {
+        let cluster = Cluster::weighted("byrequests", &[100, 100]);
+        let mut lease = cluster.balancer.lease(1, cluster.process, 0);
+        lease.leave_slot();
+        let other = cluster.balancer.lease(0, cluster.process, 0);
+        assert_eq!(cluster.busy(), [1, 1]);
+        lease.settle(Outcome::NOTHING);
+        assert_eq!(cluster.busy(), [1, 0]);
+        assert_eq!(
+            cluster.board.slot(cluster.process, 0).lease(),
+            Some((other.board_index(), LeaseKind::Busy))
+        );
+        other.settle(Outcome::NOTHING);
     }
 
     #[test]

@@ -10,10 +10,13 @@ use super::source::Place;
 use std::collections::BTreeSet;
 
 /// The backend schemes that can be spoken.
-const SCHEMES: [&str; 1] = ["http"];
+const SCHEMES: [&str; 2] = ["http", "ws"];
 
-/// The module that owns a scheme in httpd.
-const SCHEME_MODULES: [(&str, &str); 1] = [("http", "proxy_http_module")];
+/// The modules that speak a scheme in httpd; one of them will do.
+const SCHEME_MODULES: [(&str, &[&str]); 2] = [
+    ("http", &["proxy_http_module"]),
+    ("ws", &["proxy_http_module", "proxy_wstunnel_module"]),
+];
 
 /// Looks at the whole configuration.
 pub(super) fn check(config: &Config) -> Vec<Diagnostic> {
@@ -124,12 +127,13 @@ fn scheme(config: &Config, url: &WorkerUrl, place: &Place) -> Option<Diagnostic>
                 .hint(cure(name)),
         );
     }
-    let (_, module) = SCHEME_MODULES
+    let (_, speakers) = SCHEME_MODULES
         .into_iter()
         .find(|(scheme, _)| scheme == name)?;
-    if config.modules.has(module) {
+    if speakers.iter().any(|module| config.modules.has(module)) {
         return None;
     }
+    let module = speakers.first()?;
     let message = format!(
         "no protocol handler for {url} (scheme '{name}'): requests to it will fail with 500"
     );
@@ -147,8 +151,8 @@ fn cure(scheme: &str) -> &'static str {
         "fcgi" | "scgi" | "uwsgi" => {
             "only http:// backends are available: put an HTTP server in front of this one"
         }
-        "https" | "wss" => "only http:// backends are available: TLS is not, yet",
-        "ws" => "only http:// backends are available: upgrades are not, yet",
+        "https" => "only http:// backends are available: TLS is not, yet",
+        "wss" => "only http:// and ws:// backends are available: TLS is not, yet",
         _ => "only http:// backends are available",
     }
 }

@@ -83,6 +83,11 @@ pub(crate) static MODULES: &[Module] = &[
         Kind::Present,
     ),
     module("proxy_http_module", "mod_proxy_http.c", Kind::Present),
+    module(
+        "proxy_wstunnel_module",
+        "mod_proxy_wstunnel.c",
+        Kind::Present,
+    ),
     module("reqtimeout_module", "mod_reqtimeout.c", Kind::Present),
     module("setenvif_module", "mod_setenvif.c", Kind::Present),
     module("slotmem_shm_module", "mod_slotmem_shm.c", Kind::Present),
@@ -159,11 +164,6 @@ pub(crate) static MODULES: &[Module] = &[
     module("proxy_http2_module", "mod_proxy_http2.c", Kind::Absent),
     module("proxy_scgi_module", "mod_proxy_scgi.c", Kind::Absent),
     module("proxy_uwsgi_module", "mod_proxy_uwsgi.c", Kind::Absent),
-    module(
-        "proxy_wstunnel_module",
-        "mod_proxy_wstunnel.c",
-        Kind::Absent,
-    ),
     module("ratelimit_module", "mod_ratelimit.c", Kind::Absent),
     module("remoteip_module", "mod_remoteip.c", Kind::Absent),
     module("request_module", "mod_request.c", Kind::Absent),

@@ -30,12 +30,16 @@ pub struct Upstream {
     pub served: u32,
     /// When it became idle, or began to connect, in milliseconds of the loop's clock.
     pub since_ms: u64,
+    /// When it last took bytes of a request.
+    pub moved_ms: u64,
     /// The address that it leads to, unless it is a unix socket.
     pub address: Option<SocketAddr>,
     /// Addresses to try when this one fails.
     pub others: VecDeque<SocketAddr>,
     /// The peer has closed its sending side, and the codec knows.
     pub is_at_eof: bool,
+    /// It is one of the connections that the pool allows.
+    pub is_counted: bool,
 }
 
 /// How far a backend connection is.

@@ -149,7 +149,11 @@ impl Books {
             duration_us: gear.now_us.saturating_sub(began),
             first_byte_us: (cell.count.first_byte_us > 0)
                 .then(|| cell.count.first_byte_us.saturating_sub(began)),
-            content_out: cell.count.content_out,
+            // What goes through a tunnel is no content; `%I` and `%O` have it, as in httpd.
+            content_out: match cell.is_tunnel {
+                true => 0,
+                false => cell.count.content_out,
+            },
             bytes_in: cell.count.bytes_in,
             bytes_out: cell.count.bytes_out,
             keepalives: cell.count.keepalives,

@@ -30,24 +30,27 @@ impl Core {
             return self.drop_client(key);
         };
         cell.mark(crate::log::Milestone::Done, gear.now_us);
-        let keeps = !cell.is_cut && client.codec.reuse() == Reuse::Keep && !client.is_at_eof;
+        let keeps = !cell.is_cut
+            && !cell.is_tunnel
+            && client.codec.reuse() == Reuse::Keep
+            && !client.is_at_eof;
         books.close(cell, client, gear, keeps);
-        if let Some(slot) = cell.slot.take() {
-            match cell.first_head() {
-                Some(_) => {
-                    let duration_us = gear.now_us.saturating_sub(cell.count.began_us);
-                    tally.end(slot, cell.count.content_out, duration_us, gear.now_us);
-                }
-                None => tally.free(slot, gear.now_us),
-            }
+        let bytes = cell.count.content_out;
+        let duration_us = gear.now_us.saturating_sub(cell.count.began_us);
+        match (cell.slot.take(), cell.first_head()) {
+            (Some(slot), Some(_)) => tally.end(slot, bytes, duration_us, gear.now_us),
+            (Some(slot), None) => tally.free(slot, gear.now_us),
+            // A tunnel that had given it back.
+            (None, _) => tally.count(bytes, duration_us, gear.now_us),
         }
         for head in [cell.head.take(), cell.asked.take()].into_iter().flatten() {
             gear.requests.put(head);
         }
-        if let Some(head) = cell.reply.take() {
+        for head in [cell.reply.take(), cell.early.take()].into_iter().flatten() {
             gear.responses.put(head);
         }
         cell.sending = None;
+        client.input.release();
         client.codec.reset(cell.stream);
         client.exchange = None;
         let must_linger = cell.request == Half::Open || cell.is_unread;
@@ -118,9 +121,7 @@ impl Core {
         let cell = client
             .exchange
             .and_then(|exchange| self.exchanges.get(exchange));
-        let site = cell
-            .and_then(|cell| cell.route.site)
-            .unwrap_or_else(|| self.gear.env.main());
+        let site = cell.and_then(|cell| cell.route.site).unwrap_or(client.site);
         Some(match (client.stage, cell) {
             // The request is there; it is we who are not ready.
             (Stage::Fresh | Stage::Idle, _) if client.announced.is_some() => {
@@ -158,25 +159,42 @@ impl Core {
                 Side::Client,
                 FailureKind::ReadTimeout,
             ),
+            Phase::Prefetch => content_deadline(client, cell, site),
             Phase::Dial => self.dial_deadline(cell, site),
             Phase::Await | Phase::Relay if !client.output.is_empty() => slow_client,
             Phase::Await | Phase::Relay if self.waits_for_content(cell) => {
-                let allowed = site
-                    .read_body
-                    .deadline_after_ms(cell.count.content_in, site.timeout_ms);
-                let at = (cell.count.phase_ms + allowed).min(client.moved_ms + patience_ms);
-                (at, Side::Client, FailureKind::ReadTimeout)
+                content_deadline(client, cell, site)
             }
-            Phase::Await | Phase::Relay => {
-                let patience = millis(cell.plan.io_timeout).max(1);
+            Phase::Await | Phase::Relay => self.backend_deadline(cell),
+            Phase::Tunnel => {
+                let moved_ms = client.moved_ms.max(cell.count.backend_ms);
+                let patience_ms = patience_ms.max(millis(cell.plan.io_timeout));
                 (
-                    cell.count.backend_ms + patience,
+                    moved_ms + patience_ms,
                     Side::Backend,
-                    FailureKind::ReadTimeout,
+                    FailureKind::TunnelIdle,
                 )
             }
             Phase::Route | Phase::Answer | Phase::Serve | Phase::Finish => slow_client,
         }
+    }
+
+    /// By when the backend must have said something, or taken something of what it is sent.
+    fn backend_deadline(&self, cell: &Exchange) -> (u64, Side, FailureKind) {
+        let upstream = cell.upstream.and_then(|up| self.upstreams.at(up));
+        let moved_ms = upstream.map_or(0, |up| up.moved_ms);
+        let takes_nothing = upstream.is_some_and(|up| !up.output.is_empty());
+        let io_timeout = cell.plan.io_timeout;
+        let (patience, kind) = if cell.awaits_continue {
+            let patience = cell.plan.content.continue_timeout.unwrap_or(io_timeout);
+            (patience, FailureKind::ContinueTimeout)
+        } else if takes_nothing {
+            (io_timeout, FailureKind::WriteTimeout)
+        } else {
+            (io_timeout, FailureKind::ReadTimeout)
+        };
+        let at = cell.count.backend_ms.max(moved_ms) + millis(patience).max(1);
+        (at, Side::Backend, kind)
     }
 
     fn dial_deadline(&self, cell: &Exchange, site: &Site) -> (u64, Side, FailureKind) {
@@ -238,7 +256,7 @@ impl Core {
         else {
             return;
         };
-        let site = cell.route.site.unwrap_or_else(|| self.gear.env.main());
+        let site = cell.route.site.unwrap_or(client.site);
         let (at, side, kind) = self.exchange_deadline(client, cell, site);
         if cell.phase == Phase::Dial && cell.dialing == Dialing::Backlogged(at) {
             if let Some(cell) = self.exchanges.get_mut(exchange) {
@@ -250,6 +268,9 @@ impl Core {
         let words = match (side, kind) {
             (Side::Client, FailureKind::WriteTimeout) => "the client took nothing for too long",
             (Side::Client, _) => "the client sent nothing, or too little, for too long",
+            (_, FailureKind::ContinueTimeout) => "it did not say 100 in time (ping, timeout)",
+            (_, FailureKind::WriteTimeout) => "the backend took nothing for too long (timeout)",
+            (_, FailureKind::TunnelIdle) => "nothing moved in either direction",
             (_, FailureKind::Acquire) => "no connection became free in time (acquire)",
             (_, FailureKind::Resolve) => "the name was not resolved in time (connectiontimeout)",
             (_, FailureKind::ConnectTimeout) => {
@@ -267,9 +288,18 @@ impl Core {
 
 /// By when more of a request's head must have come: RequestReadTimeout bounds the whole, Timeout each silence in it.
 fn head_deadline(client: &Client, site: &Site) -> u64 {
-    let rule = site.read_header;
-    let whole = client.since_ms + rule.deadline_after_ms(client.received, site.timeout_ms);
-    whole.min(client.moved_ms + site.timeout_ms)
+    let silence = client.moved_ms + site.timeout_ms;
+    let allowed = site.read_header.allowed_ms(client.received);
+    allowed.map_or(silence, |ms| silence.min(client.since_ms + ms))
+}
+
+/// By when more of a request's content must have come: RequestReadTimeout bounds the time in which it was waited for,
+/// Timeout each silence in it.
+fn content_deadline(client: &Client, cell: &Exchange, site: &Site) -> (u64, Side, FailureKind) {
+    let silence = client.moved_ms.max(cell.count.waiting_ms) + site.timeout_ms;
+    let allowed = site.read_body.allowed_ms(cell.count.content_in);
+    let at = allowed.map_or(silence, |ms| silence.min(cell.count.content_ms + ms));
+    (at, Side::Client, FailureKind::ReadTimeout)
 }
 
 /// Whole milliseconds of a timeout.

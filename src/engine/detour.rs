@@ -81,6 +81,7 @@ fn leave(
     cell.is_unread |= cell.request == Half::Open;
     cell.request = Half::Done;
     cell.content.clear();
+    client.input.release();
     cell.replace_head(head, gear);
     cell.forget_attempt();
     cell.enter(Phase::Route, gear.now_ms);
@@ -124,6 +125,8 @@ impl Exchange {
         self.sent = Sent::Nothing;
         self.has_sent_end = false;
         self.awaits_continue = false;
+        self.held.clear();
+        self.early = None;
         self.backend_status = None;
     }
 }

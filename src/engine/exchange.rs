@@ -1,11 +1,11 @@
 //! One request with its response: the machine that everything else serves.
 //!
 //! ```text
-//!            ┌──────────── answer (admin page, error, redirect) ──────────────┐
-//!            │                                                                ▼
-//! Receive → Route → [Gather] → Dial → Await → Relay ──────────────────────→ Finish → (gone)
-//!              ▲                │        │      │                             ▲
-//!              └──── failed ────┴────────┘      └─ cut short, client closed ──┘
+//!            ┌──────────── answer (admin page, error, redirect) ────────────┐
+//!            │                                                              ▼
+//! Receive → Route → [Gather] → Prefetch → Dial → Await → Relay ───────────→ Finish → (gone)
+//!              ▲                            │        │ │    └─ cut, closed ───▲
+//!              └────────── failed ──────────┴────────┘ └─ Tunnel (101, CONNECT)
 //!                 (the handler decides again: another member, or an answer)
 //! Route → Serve → Finish   a file; or Serve → Answer when it is not to be had, Serve → Route for a directory's index
 //! Answer → Route           for an ErrorDocument with a path of ours: the exchange goes on as a request for that path
@@ -25,6 +25,8 @@ use crate::request::{Answer, Detour, Failure, Plan, Route, Sent};
 use super::dial::Dialing;
 use super::serve::Sending;
 use super::slab::Key;
+use super::spool::Held;
+use super::tunnel::Told;
 
 /// Where an exchange is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -36,12 +38,16 @@ pub enum Phase {
     Route,
     /// A handler wants the whole content before it decides.
     Gather,
+    /// Content is read ahead, before anybody is asked to take it.
+    Prefetch,
     /// A connection to the backend is wanted or being made.
     Dial,
     /// The request is on its way; no final response yet.
     Await,
     /// The response is on its way to the client.
     Relay,
+    /// The client has the head that makes a tunnel: bytes go both ways.
+    Tunnel,
     /// An answer of ours is on its way to the client.
     Answer,
     /// A file is opened, and on its way to the client.
@@ -59,20 +65,26 @@ impl Phase {
             (Self::Receive, Self::Route | Self::Answer | Self::Finish)
                 | (
                     Self::Route,
-                    Self::Gather | Self::Dial | Self::Serve | Self::Answer | Self::Finish
+                    Self::Gather
+                        | Self::Prefetch
+                        | Self::Serve
+                        | Self::Answer
+                        | Self::Finish
                 )
                 | (Self::Gather, Self::Route | Self::Answer | Self::Finish)
+                | (Self::Prefetch, Self::Dial | Self::Answer | Self::Finish)
                 | (
                     Self::Dial,
                     Self::Await | Self::Dial | Self::Answer | Self::Finish
                 )
                 | (
                     Self::Await,
-                    Self::Relay | Self::Dial | Self::Answer | Self::Finish
+                    Self::Relay | Self::Tunnel | Self::Dial | Self::Answer | Self::Finish
                 )
                 | (Self::Relay, Self::Finish | Self::Answer)
                 | (Self::Answer, Self::Route | Self::Finish)
                 | (Self::Serve, Self::Route | Self::Answer | Self::Finish)
+                | (Self::Tunnel, Self::Finish)
         )
     }
 }
@@ -110,6 +122,10 @@ pub struct Exchange {
     pub has_sent_end: bool,
     /// Content waits until the backend says 100, or answers (RFC 9110 §10.1.1).
     pub awaits_continue: bool,
+    /// Content that was read ahead, and what became of it.
+    pub held: Held,
+    /// The backend's final head, when it came instead of a 100: it waits until the content is sent.
+    pub early: Option<Box<ResponseHead>>,
     /// The request head, once it is there.
     pub head: Option<Box<RequestHead>>,
     /// The head as the client sent it, once another one has taken its place: that of an error document or of a
@@ -159,6 +175,10 @@ pub struct Exchange {
     pub trace: Trace,
     /// The client connection must go without another word.
     pub is_cut: bool,
+    /// It has become a tunnel, so neither connection is used again.
+    pub is_tunnel: bool,
+    /// Which ends of the tunnel know of the other's end.
+    pub told: Told,
 }
 
 /// What is counted for the log and the scoreboard.
@@ -180,6 +200,12 @@ pub struct Count {
     pub backend_in: u64,
     /// When the phase began, in milliseconds of the loop's clock.
     pub phase_ms: u64,
+    /// When content began to be waited for, put off by every time in which it was not waited for.
+    pub content_ms: u64,
+    /// When it was last begun to be waited for.
+    pub waiting_ms: u64,
+    /// Since when it is not waited for, because the backend is not ready for it.
+    pub paused_ms: Option<u64>,
     /// When the backend last moved a byte.
     pub backend_ms: u64,
     /// Unix time of the response's first byte, in microseconds; 0 before.
@@ -192,7 +218,7 @@ impl Exchange {
     /// Makes the cell ready for its next tenant. Heads were taken out before.
     pub fn reset(&mut self) {
         debug_assert!(
-            self.upstream.is_none() && !self.has_plan,
+            self.upstream.is_none() && !self.has_plan && self.early.is_none(),
             "books were closed"
         );
         self.phase = Phase::Receive;
@@ -202,6 +228,7 @@ impl Exchange {
         self.sent = Sent::Nothing;
         self.has_sent_end = false;
         self.awaits_continue = false;
+        self.held.clear();
         self.detour = None;
         self.sending = None;
         self.is_unread = false;
@@ -223,6 +250,8 @@ impl Exchange {
         self.count = Count::default();
         self.trace = Trace::default();
         self.is_cut = false;
+        self.is_tunnel = false;
+        self.told = Told::default();
     }
 
     /// The head as the client sent it.
@@ -238,6 +267,19 @@ impl Exchange {
     /// Notes when a milestone was reached.
     pub fn mark(&mut self, milestone: Milestone, now_us: u64) {
         self.trace.mark(milestone, now_us);
+    }
+
+    /// Content is not waited for from now on: the backend is not ready for it.
+    pub fn pause_content(&mut self, now_ms: u64) {
+        self.count.paused_ms.get_or_insert(now_ms);
+    }
+
+    /// Content is waited for again. The time since the pause was not the client's.
+    pub fn resume_content(&mut self, now_ms: u64) {
+        if let Some(since) = self.count.paused_ms.take() {
+            self.count.content_ms += now_ms.saturating_sub(since);
+            self.count.waiting_ms = now_ms;
+        }
     }
 
     /// Goes to another phase.
@@ -278,9 +320,11 @@ mod tests {
             Phase::Receive,
             Phase::Route,
             Phase::Gather,
+            Phase::Prefetch,
             Phase::Dial,
             Phase::Await,
             Phase::Relay,
+            Phase::Tunnel,
             Phase::Answer,
             Phase::Serve,
         ];

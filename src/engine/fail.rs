@@ -24,17 +24,24 @@ impl Core {
         let Some(cell) = self.exchanges.get_mut(exchange) else {
             return self.drop_client(key);
         };
+        if cell.phase == Phase::Tunnel {
+            return self.end_tunnel(key, exchange, &failure);
+        }
         if let Some(backend) = cell.plan.backend
             && cell.dialing == Dialing::Queued
         {
             self.pool.leave(backend, key);
         }
-        failure.sent = cell.sent;
-        failure.has_response = cell.backend_status.is_some();
-        failure.reused = cell
-            .upstream
-            .and_then(|up| self.upstreams.at(up))
-            .is_some_and(|up| up.served > 0);
+        let upstream = cell.upstream.and_then(|up| self.upstreams.at(up));
+        failure.sent = match (cell.sent, upstream) {
+            // Nothing of it has left us.
+            (Sent::Head, Some(up)) if up.output.len() as u64 == cell.count.backend_out => {
+                Sent::Nothing
+            }
+            (sent, _) => sent,
+        };
+        failure.has_response = cell.backend_status.is_some() || cell.early.is_some();
+        failure.reused = upstream.is_some_and(|up| up.served > 0);
         let has_begun = cell.reply.is_some();
         if failure.side == Side::Client || has_begun || !cell.has_plan {
             self.note(key, exchange, &failure);
@@ -68,7 +75,7 @@ impl Core {
     }
 
     /// Writes down a failure that no handler will see, and the request line that came to nothing.
-    fn note(&mut self, key: Key, exchange: Key, failure: &Failure) {
+    pub(super) fn note(&mut self, key: Key, exchange: Key, failure: &Failure) {
         let (Some(client), Some(cell)) = (self.clients.at(key), self.exchanges.get_mut(exchange))
         else {
             return;
@@ -184,7 +191,8 @@ impl Core {
             lease.settle(balancer::Outcome::NOTHING);
         }
         let (upstream, slot) = (cell.upstream.take(), cell.slot.take());
-        (cell.head, cell.asked, cell.reply) = (None, None, None);
+        (cell.head, cell.asked) = (None, None);
+        (cell.reply, cell.early) = (None, None);
         cell.sending = None;
         self.exchanges.release(exchange);
         if let Some(slot) = slot {

@@ -20,8 +20,23 @@ impl Core {
         if up.stage == UpstreamStage::Idle {
             self.pool.forget(up.backend, key);
         }
-        self.pool.closed(up.backend);
-        self.wake_next(up.backend);
+        if up.is_counted {
+            self.pool.closed(up.backend);
+            self.wake_next(up.backend);
+        }
+    }
+
+    /// Where the configuration sets no `max`, a child may have as many connections to a backend as it has slots. One that
+    /// serves an exchange without a slot is not among those.
+    pub(super) fn uncount_upstream(&mut self, key: Key) {
+        let Some(up) = self.upstreams.at_mut(key) else {
+            return;
+        };
+        let backend = up.backend;
+        if backend.pool.max == 0 && std::mem::replace(&mut up.is_counted, false) {
+            self.pool.closed(backend);
+            self.wake_next(backend);
+        }
     }
 
     /// Puts a connection whose exchange ended well back into the pool.

@@ -1,7 +1,8 @@
 //! The only writer of slot and process records.
 //!
 //! A slot is one exchange in flight, whatever the shape: it is taken when a request begins to arrive and given
-//! back when its log line is written, so the scoreboard shows every request in flight and nothing else.
+//! back when its log line is written, so the scoreboard shows every request in flight and nothing else. A tunnel of the
+//! event shape gives it back when it opens: it is shown as a connection that waits, and counted when it ends.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,8 +14,8 @@ pub struct Tally {
     process: u32,
     slots: SlotRange,
     is_extended: bool,
-    /// Connections, idle ones and exchanges as last published.
-    published: [usize; 3],
+    /// Connections, idle ones, tunnels without a slot, and slots taken, as last published.
+    published: [usize; 4],
 }
 
 impl Tally {
@@ -32,7 +33,7 @@ impl Tally {
             process,
             slots,
             is_extended: board.global().is_extended(),
-            published: [0; 3],
+            published: [0; 4],
         };
         let mut probe = tally.slots.clone();
         let generation = tally.process().generation.load(Relaxed);
@@ -88,9 +89,16 @@ impl Tally {
     pub fn end(&mut self, slot: u32, bytes: u64, duration_us: u64, now_us: u64) {
         if self.is_extended {
             self.slot(slot).count(bytes, duration_us, now_us);
+        }
+        self.count(bytes, duration_us, now_us);
+        self.free(slot, now_us);
+    }
+
+    /// Counts a finished request for the child; one that has given its slot back is counted nowhere else.
+    pub fn count(&self, bytes: u64, duration_us: u64, now_us: u64) {
+        if self.is_extended {
             self.process().count(bytes, duration_us, now_us / 1000);
         }
-        self.free(slot, now_us);
     }
 
     /// Gives the slot back without counting: no request was made of it.
@@ -113,10 +121,12 @@ impl Tally {
     /// Says how many client connections are open and how many of them are in an exchange, once a turn. Several loops
     /// may share the record, so each adds what changed in it.
     pub fn publish(&mut self, connections: usize, exchanges: usize) {
+        let slots_taken = self.in_flight() as usize;
         let now = [
             connections,
             connections.saturating_sub(exchanges),
-            exchanges,
+            exchanges.saturating_sub(slots_taken),
+            slots_taken,
         ];
         if now == self.published {
             return;
@@ -125,6 +135,7 @@ impl Tally {
         let words = [
             &process.connections,
             &process.keepalive,
+            &process.waiting,
             &process.slots_taken,
         ];
         for ((word, now), before) in words.into_iter().zip(now).zip(self.published) {
@@ -137,6 +148,11 @@ impl Tally {
     /// Whether every slot is taken.
     pub const fn is_full(&self) -> bool {
         self.slots.is_full()
+    }
+
+    /// How many slots there are.
+    pub const fn slots(&self) -> u32 {
+        self.slots.len()
     }
 
     /// How many requests are in flight.

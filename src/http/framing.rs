@@ -96,7 +96,7 @@ pub fn response(
     fields: &Fields,
 ) -> Result<Framing, BadFraming> {
     let code = status.as_u16();
-    if code == 101 || is_connect && (200..300).contains(&code) {
+    if status.opens_tunnel(is_connect) {
         return Ok(TUNNEL);
     }
     let announced = announced(version, fields)?;

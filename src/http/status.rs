@@ -98,6 +98,12 @@ impl Status {
         self.0 < 200
     }
 
+    /// The connection is a tunnel after a response with this code (RFC 9110 §9.3.6 and §15.2.2).
+    #[must_use]
+    pub const fn opens_tunnel(self, is_connect: bool) -> bool {
+        self.0 == 101 || is_connect && self.0 >= 200 && self.0 < 300
+    }
+
     /// A final response with this code never has content, whatever its fields say (RFC 9112 §6.3 rule 1).
     #[must_use]
     pub const fn forbids_content(self) -> bool {

@@ -7,6 +7,7 @@
 use super::map::{Map, Way};
 use super::scheme::{self, Keep, Scheme};
 use super::traces;
+use super::upgrade::{Upgrades, Wstunnel};
 use super::{Cluster, Place, Plain, Proxy, SiteProxy};
 use crate::balancer::{Balancer, Member, Methods};
 use crate::codec::Limits;
@@ -78,6 +79,7 @@ impl Builder {
                 workers: Vec::new(),
                 backends: Vec::new(),
                 decliners: decliners(&[]),
+                wstunnel: Wstunnel::default(),
             },
             complaints: Vec::new(),
         }
@@ -88,6 +90,7 @@ impl Builder {
             self.add_site(config, server);
         }
         self.proxy.decliners = decliners(&config.modules.loaded);
+        self.proxy.wstunnel = Wstunnel::new(&config.modules);
         if let Err(error) = traces::register_catch_alls(config, self.board) {
             self.complaints.push(Diagnostic::error(error.to_string()));
         }
@@ -272,6 +275,10 @@ impl Builder {
         Place {
             backend,
             scheme,
+            upgrades: Upgrades::new(
+                params.upgrade.get().map(String::as_str),
+                scheme.and_then(Scheme::upgrade),
+            ),
             scheme_name: url.scheme.clone(),
             front: format!("{}://{}", url.scheme, url.authority()),
             base: url.path.clone().into_bytes(),
@@ -280,6 +287,10 @@ impl Builder {
                 .timeout_s
                 .get()
                 .map(|&s| Duration::from_secs(u64::from(s))),
+            ping: params
+                .ping_ms
+                .get()
+                .map(|&ms| Duration::from_millis(u64::from(ms))),
         }
     }
 }

@@ -45,6 +45,8 @@ impl Handler for Proxy {
             locations: &ask.dir().locations,
             path: &ask.route.path,
             target: &ask.head.target,
+            takes_websocket: ask.head.fields.has(FieldId::Upgrade)
+                || !self.wstunnel.serves(&ask.dir().config),
             is_decodable: ask.route.refusal.is_none(),
         };
         let mut seen = Vec::new();
@@ -99,7 +101,7 @@ impl Handler for Proxy {
         }
     }
 
-    fn rewrite(&self, ask: &Ask<'_>, _plan: &Plan, head: &mut ResponseHead) -> Option<Box<Answer>> {
+    fn rewrite(&self, ask: &Ask<'_>, plan: &Plan, head: &mut ResponseHead) -> Option<Box<Answer>> {
         if let Some(answer) = override_error(ask, head) {
             return Some(answer);
         }
@@ -110,12 +112,18 @@ impl Handler for Proxy {
             let members = cluster.map_or(&[][..], |cluster| &cluster.balancer.members);
             members.iter().map(Member::name).collect()
         };
+        let upgrade = self
+            .place(plan)
+            .and_then(|place| place.upgrades.offered(&head.fields));
         Mirror {
             dir,
             members: &members,
             origin: &|| ask.origin(),
         }
         .rewrite(&mut head.fields);
+        if let Some(protocols) = upgrade {
+            head.fields.push_id(FieldId::Upgrade, &protocols);
+        }
         if head.status == Status::NOT_MODIFIED {
             // httpd leaves out the length that a 304 only speaks of: there are clients that wait for it.
             head.content = ContentSize::None;

@@ -62,6 +62,7 @@ pub(crate) struct To {
     path: Template,
     /// Who takes the request there.
     pub(crate) way: Way,
+    is_websocket: bool,
 }
 
 /// Who takes the requests of a rule.
@@ -107,6 +108,8 @@ pub(crate) struct Question<'a> {
     pub(crate) path: &'a [u8],
     /// The target as sent.
     pub(crate) target: &'a Target,
+    /// Rules that lead to `ws:` or `wss:` may match. Otherwise the next rule is asked, so that `http:` and `ws:` can have the same path.
+    pub(crate) takes_websocket: bool,
     /// The path could be decoded. If not, only rules for encoded paths may match.
     pub(crate) is_decodable: bool,
 }
@@ -221,6 +224,9 @@ impl Map {
             return Tried::NoMatch;
         };
         out.url.clear();
+        if !question.takes_websocket && rule.to.as_ref().is_some_and(|to| to.is_websocket) {
+            return Tried::NoMatch;
+        }
         let tried = rule.apply(question, out);
         match tried {
             Some(_) if rule.to.is_none() => Tried::Excluded,
@@ -276,6 +282,7 @@ impl Rule {
                     Template::literal(&path)
                 };
                 Some(To {
+                    is_websocket: front.starts_with("ws:") || front.starts_with("wss:"),
                     front: front.into_bytes(),
                     path,
                     way,

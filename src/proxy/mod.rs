@@ -36,6 +36,8 @@ mod retry;
 mod reverse;
 pub mod scheme;
 mod traces;
+mod upgrade;
+mod wishes;
 
 pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
@@ -47,6 +49,7 @@ use crate::request::Backend;
 use map::Map;
 use scoreboard::Board;
 use std::time::Duration;
+use upgrade::{Upgrades, Wstunnel};
 
 /// Everything about proxying that a configuration says, compiled. It is the handler `proxy-server`.
 #[derive(Debug)]
@@ -59,6 +62,7 @@ pub struct Proxy {
     workers: Vec<Plain>,
     backends: Vec<&'static Backend>,
     decliners: Vec<&'static str>,
+    wstunnel: Wstunnel,
 }
 
 /// A balancer with the places of its members.
@@ -91,6 +95,10 @@ struct Place {
     host: Vec<u8>,
     /// `timeout=`.
     timeout: Option<Duration>,
+    /// `ping=`.
+    ping: Option<Duration>,
+    /// `upgrade=`.
+    upgrades: Upgrades,
 }
 
 /// What one server knows of workers and balancers, by name.

@@ -139,7 +139,8 @@ pub struct Dir {
     pub handler: Option<&'static dyn Handler>,
     /// Which messages about a request are wanted here.
     pub levels: Levels,
-    /// `LimitRequestBody`; `u64::MAX` when there is no limit.
+    /// `LimitRequestBody`; `u64::MAX` when there is no limit. httpd holds only content that it stores to it, by a
+    /// default of 1 GiB; here it holds for all content, where it is set.
     pub limit_body_bytes: u64,
     /// Whether any access rule is there at all.
     pub is_guarded: bool,
@@ -157,9 +158,6 @@ pub struct Matching<'a> {
     /// In the `files` of what defaults and directories say together.
     pub files: &'a [u16],
 }
-
-/// `LimitRequestBody` unless a directive says otherwise.
-const LIMIT_BODY: u64 = 1 << 30;
 
 impl Dir {
     /// Merges and compiles one combination.
@@ -197,7 +195,7 @@ impl Dir {
             .chain(of_locations.map(|section| &section.dir));
         let mut config = over.fold(config, |base, section| DirConfig::merge(&base, section));
         config.files = named;
-        let limit_body = config.limit_body_bytes.or(LIMIT_BODY);
+        let limit_body = config.limit_body_bytes.or(0);
         Self {
             locations: matching.locations.to_vec(),
             proxies: matching.proxies.to_vec(),

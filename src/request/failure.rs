@@ -35,6 +35,8 @@ pub enum FailureKind {
     Acquire,
     /// A message was malformed, ambiguous or too large.
     Malformed,
+    /// A protocol switch that was not what the request had asked for.
+    Switched,
     /// The peer closed or reset the connection before the message was complete.
     Closed,
     /// The peer was silent for too long.
@@ -45,6 +47,14 @@ pub enum FailureKind {
     Unsendable,
     /// The content is larger than LimitRequestBody allows.
     TooLarge,
+    /// The backend did not say in time whether it wants the content.
+    ContinueTimeout,
+    /// Content can't be kept until it is sent.
+    Spool,
+    /// Nothing moved in a tunnel for too long.
+    TunnelIdle,
+    /// A connection of a tunnel broke.
+    TunnelBroken,
     /// The server is being stopped at once.
     Stopping,
 }
@@ -182,9 +192,13 @@ impl Failure {
             (Side::Backend, FailureKind::Resolve) => {
                 Answer::proxy_error(ask, status, "DNS lookup failure for the backend")
             }
+            (Side::Backend, FailureKind::ContinueTimeout) => {
+                Answer::proxy_error(ask, status, "Timeout on 100-Continue")
+            }
             (Side::Backend, FailureKind::Closed | FailureKind::ReadTimeout) => {
                 Answer::proxy_error(ask, status, "Error reading from remote server")
             }
+            (Side::Backend, FailureKind::Switched) => Answer::proxy_error(ask, status, &self.cause),
             _ => Answer::error(ask, status),
         }
     }
@@ -218,6 +232,22 @@ impl Failure {
                 Tag::Tn(305),
                 "{member} sent no proper response",
             ),
+            (Side::Backend, FailureKind::Switched) => (
+                Level::Error,
+                Tag::Tn(314),
+                "{member} switched to a protocol that it was not asked for",
+            ),
+            (_, FailureKind::TunnelIdle) => (
+                Level::Info,
+                Tag::Tn(315),
+                "the tunnel to {member} was silent for too long",
+            ),
+            (Side::Client, FailureKind::TunnelBroken) => {
+                (Level::Info, Tag::Tn(316), "the client broke its tunnel off")
+            }
+            (_, FailureKind::TunnelBroken) => {
+                (Level::Info, Tag::Tn(317), "{member} broke its tunnel off")
+            }
             // A connection that idled may die at any time; that the pool finds out is nothing to act on.
             (Side::Backend, FailureKind::Closed) if self.reused && !self.has_response => (
                 Level::Info,
@@ -242,10 +272,20 @@ impl Failure {
                 Tag::Tn(313),
                 "{member} fell silent in the middle of its response",
             ),
+            (Side::Backend, FailureKind::ContinueTimeout) => (
+                Level::Error,
+                Tag::Tn(318),
+                "{member} did not say whether it wants the request's content",
+            ),
             (Side::Backend, FailureKind::WriteTimeout) => (
                 Level::Error,
                 Tag::Tn(309),
                 "{member} took nothing of the request for too long",
+            ),
+            (Side::Backend | Side::Ours, FailureKind::Spool) => (
+                Level::Error,
+                Tag::Tn(334),
+                "the request's content cannot be kept",
             ),
             (Side::Backend, FailureKind::Unsendable) => (
                 Level::Error,
@@ -296,13 +336,18 @@ impl Failure {
                 Status::REQUEST_TIMEOUT
             }
             (_, FailureKind::TooLarge) => Status::CONTENT_TOO_LARGE,
+            (_, FailureKind::TunnelIdle) => Status::GATEWAY_TIMEOUT,
             (Side::Client, _) => self.client_status.unwrap_or(Status::BAD_REQUEST),
             (Side::Ours, FailureKind::Stopping) => Status::SERVICE_UNAVAILABLE,
             (Side::Ours, _) => Status::INTERNAL_SERVER_ERROR,
             (
                 Side::Backend,
-                FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::Acquire,
+                FailureKind::Connect
+                | FailureKind::ConnectTimeout
+                | FailureKind::Acquire
+                | FailureKind::ContinueTimeout,
             ) => Status::SERVICE_UNAVAILABLE,
+            (Side::Backend, FailureKind::Spool) => Status::INTERNAL_SERVER_ERROR,
             (Side::Backend, FailureKind::Resolve) => Status::BAD_GATEWAY,
             (Side::Backend, FailureKind::WriteTimeout) => Status::GATEWAY_TIMEOUT,
             // httpd says 502 when the wait for a response ran out, and so do we.
@@ -310,7 +355,11 @@ impl Failure {
             (Side::Backend, FailureKind::Unsendable) => Status::INTERNAL_SERVER_ERROR,
             (
                 Side::Backend,
-                FailureKind::Malformed | FailureKind::Closed | FailureKind::Stopping,
+                FailureKind::Malformed
+                | FailureKind::Switched
+                | FailureKind::Closed
+                | FailureKind::TunnelBroken
+                | FailureKind::Stopping,
             ) => Status::BAD_GATEWAY,
         }
     }
@@ -352,7 +401,7 @@ pub struct Outcome {
 mod tests {
     use super::*;
 
-    const ALL: [FailureKind; 11] = [
+    const ALL: [FailureKind; 16] = [
         FailureKind::Resolve,
         FailureKind::Connect,
         FailureKind::ConnectTimeout,
@@ -363,6 +412,11 @@ mod tests {
         FailureKind::WriteTimeout,
         FailureKind::Unsendable,
         FailureKind::TooLarge,
+        FailureKind::ContinueTimeout,
+        FailureKind::Spool,
+        FailureKind::Switched,
+        FailureKind::TunnelIdle,
+        FailureKind::TunnelBroken,
         FailureKind::Stopping,
     ];
 
@@ -436,6 +490,13 @@ mod tests {
                 FailureKind::TooLarge,
                 413,
             ),
+            (
+                "ping_expired",
+                Side::Backend,
+                FailureKind::ContinueTimeout,
+                503,
+            ),
+            ("no_room_for_content", Side::Ours, FailureKind::Spool, 500),
             ("stopped", Side::Ours, FailureKind::Stopping, 503),
             ("our_fault", Side::Ours, FailureKind::Closed, 500),
         ];

@@ -13,6 +13,7 @@
 //! [`failure`]; [`mod@env`], [`site`]; [`pattern`] and [`glob`] when a match surprises.
 
 pub mod access;
+mod admit;
 pub mod answer;
 pub mod ask;
 pub mod backend;
@@ -48,5 +49,5 @@ pub use pattern::{Case, Groups, Pattern};
 pub use route::{Again, NOWHERE, Route, locate, max_forwards};
 pub use site::{ReadRule, Site};
 pub use template::Template;
-pub use verdict::{Claim, Handler, Milestone, Plan, Ticket, Verdict};
+pub use verdict::{Claim, ContentRules, Handler, Milestone, Plan, Ticket, Verdict};
 pub use vhost::Vhosts;

@@ -32,7 +32,7 @@ shared! {
         pub writing: AtomicU32,
         /// Client connections in lingering close
         pub closing: AtomicU32,
-        /// Client connections waiting for a backend
+        /// Client connections that wait for bytes of either side and hold no slot: open tunnels
         pub waiting: AtomicU32,
         /// Exchanges in flight
         pub exchanges: AtomicU32,

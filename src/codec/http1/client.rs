@@ -11,6 +11,7 @@
 //! any doubt would hand one client's response to another (CVE-2010-2068, CVE-2012-3502).
 
 use super::content::{Content, Step};
+use super::lines::Strictness;
 use super::response;
 use super::scan::Scan;
 use super::write::{self, Announce, Sending};
@@ -99,16 +100,21 @@ impl Client {
             ContentSize::Unknown => (Announce::Chunked, Sending::Chunked),
         };
         let has_upgrade = head.fields.has(FieldId::Upgrade);
-        let persistence = match (has_upgrade, head.keep_alive) {
-            (true, _) => &b"Upgrade"[..],
-            (false, true) => b"Keep-Alive",
-            (false, false) => b"close",
+        if head.version == Version::Http10 && announce == Announce::Chunked {
+            return Err(CodecError::unsendable("chunks in an HTTP/1.0 request"));
+        }
+        let persistence = match (head.version, has_upgrade, head.keep_alive) {
+            // An old server knows no other way than to close.
+            (Version::Http10, _, _) => None,
+            (Version::Http11, true, _) => Some(&b"Upgrade"[..]),
+            (Version::Http11, false, true) => Some(&b"Keep-Alive"[..]),
+            (Version::Http11, false, false) => Some(&b"close"[..]),
         };
-        write::request(head, announce, Some(persistence), out)?;
+        write::request(head, announce, persistence, out)?;
         self.is_head = head.method == Method::Head;
         self.is_connect = head.method == Method::Connect;
         self.asked_upgrade = has_upgrade;
-        self.closes |= !head.keep_alive;
+        self.closes |= !head.keep_alive || head.version == Version::Http10;
         self.sending = sending;
         Ok(())
     }
@@ -180,6 +186,12 @@ impl Client {
             self.is_connect,
             &head.fields,
         )?;
+        if framing.body == Body::Tunnel && !self.is_asked() {
+            // Handed out, so that it can be named, and nothing after it: whatever follows is nobody's.
+            self.closes = true;
+            self.reading = Reading::Failed;
+            return Ok(());
+        }
         if framing.body == Body::Tunnel {
             self.switch(head)?;
         }
@@ -192,26 +204,27 @@ impl Client {
             head.fields.remove(FieldId::ContentLength);
         }
         self.closes |= !head.keep_alive;
-        self.reading = Reading::Content(Content::new(framing.body));
+        self.reading = Reading::Content(Content::new(framing.body, Strictness::Strict));
         Ok(())
     }
 
-    /// The connection becomes a tunnel, if that is what the request asked for (CVE-2019-17567).
+    /// Whether the request asked for a tunnel or another protocol.
+    const fn is_asked(&self) -> bool {
+        self.is_connect || self.asked_upgrade
+    }
+
+    /// The connection becomes a tunnel, which is what the request asked for (CVE-2019-17567).
     fn switch(&mut self, head: &ResponseHead) -> Result<(), CodecError> {
-        let is_asked = self.is_connect || self.asked_upgrade && head.version == Version::Http11;
-        let is_sent = matches!(self.sending, Sending::Done | Sending::Length(0));
-        match (is_asked, is_sent) {
-            (true, true) => {
-                self.sending = Sending::Raw;
-                Ok(())
-            }
-            (false, _) => Err(CodecError::malformed(
-                "protocol switch that nobody asked for",
-            )),
-            (true, false) => Err(CodecError::malformed(
-                "protocol switch before the request was complete",
-            )),
+        if !self.is_connect && head.version == Version::Http10 {
+            return Err(CodecError::malformed("protocol switch in HTTP/1.0"));
         }
+        if !matches!(self.sending, Sending::Done | Sending::Length(0)) {
+            return Err(CodecError::malformed(
+                "protocol switch before the request was complete",
+            ));
+        }
+        self.sending = Sending::Raw;
+        Ok(())
     }
 }
 

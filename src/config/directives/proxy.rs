@@ -105,6 +105,23 @@ pub(super) static TABLE: &[Directive] = &[
     )
     .default("On"),
     Directive::new(
+        "ProxyWebsocketFallbackToProxyHttp",
+        "proxy_wstunnel_module",
+        Arity::Flag,
+        ANYWHERE,
+        "serve ws:// targets like http:// ones; Off asks every request for an upgrade",
+        "ProxyWebsocketFallbackToProxyHttp Off",
+        |scope, args| {
+            scope.dir.websocket_fallback = scope.set(args.flag()?);
+            Ok(())
+        },
+    )
+    .default("On")
+    .long(
+        "When Off, a ProxyPass to ws:// takes only requests with an Upgrade field; others go on to \
+                the next ProxyPass that fits.",
+    ),
+    Directive::new(
         "ProxyErrorOverride",
         PROXY,
         Arity::Raw,

@@ -43,8 +43,6 @@ pub(super) static TABLE: &[Directive] = policies! {
         "LockFile" "KeptBodySize" "ListenTCPDeferAccept" "ThreadStackMax";
     "core_module" Warn "HTTP/1.1 is what is spoken":
         "Protocols" "ProtocolsHonorOrder";
-    "core_module" Warn "methods are passed on to the backend; use Require method":
-        "RegisterHttpMethod";
     "core_module" Warn "confine the server from outside, as a service":
         "ChrootDir";
     "core_module" Ignore "":
@@ -73,8 +71,8 @@ pub(super) static TABLE: &[Directive] = policies! {
         "ProxySCGISendfile" "ProxySCGIInternalRedirect";
     "proxy_ftp_module" Warn "FTP backends are not available yet":
         "ProxyFtpDirCharset" "ProxyFtpListOnWildcard" "ProxyFtpEscapeWildcards";
-    "proxy_wstunnel_module" Warn "WebSocket backends are not available yet":
-        "ProxyWebsocketFallbackToProxyHttp" "ProxyWebsocketAsync";
+    "proxy_wstunnel_module" Warn "a tunnel holds no thread here, and ends when nothing moves for Timeout and the backend's timeout":
+        "ProxyWebsocketAsync" "ProxyWebsocketAsyncDelay" "ProxyWebsocketIdleTimeout";
     "proxy_hcheck_module" Refuse "active health checks are not available yet; failed members are retried after `retry` seconds":
         "ProxyHCExpr" "ProxyHCTemplate";
     "proxy_hcheck_module" Warn "active health checks are not available yet":

@@ -32,6 +32,8 @@ merged! {
         pub add_headers: Setting<bool> => over,
         /// `Proxy100Continue`, default on.
         pub forward_100_continue: Setting<bool> => over,
+        /// `ProxyWebsocketFallbackToProxyHttp`, default on.
+        pub websocket_fallback: Setting<bool> => over,
         /// `ProxyErrorOverride`.
         pub error_override: ErrorOverride => nested,
         /// `ErrorDocument`, the last one of a status wins.

@@ -294,9 +294,9 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
         "60",
         int!(ttl_s, POSITIVE, "TTL must be at least one second"),
     ),
-    Param::<MemberParams>::new(
+    Param::new(
         "upgrade",
-        "protocols that requests may upgrade to",
+        "protocols that requests may upgrade to; ANY is any, NONE none",
         "websocket",
         |params, given| {
             if given.value.split(',').any(|token| token.trim().len() >= 16) {
@@ -312,10 +312,7 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
             });
             Ok(())
         },
-    )
-    .with(Effect::Later(
-        "requests to upgrade are forwarded without that wish",
-    )),
+    ),
 ];
 
 /// What happens instead of flushing on command.

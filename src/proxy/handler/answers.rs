@@ -3,6 +3,7 @@
 //! Responsible for: the answers of refusals, of elections that nobody won, and of ProxyErrorOverride; and the line that each leaves
 //! in the error log. Not responsible for failures of an attempt (`fate`).
 
+use super::super::Place;
 use super::super::outgoing::Refusal;
 use crate::balancer::NoMember;
 use crate::http::{FieldId, ResponseHead, Status};
@@ -51,6 +52,26 @@ pub(super) fn refuse(ask: &Ask<'_>, refusal: Refusal) -> Refused {
             Answer::error(ask, Status::FORBIDDEN)
         }
     }
+}
+
+/// What mod_proxy_wstunnel says to a request that does not ask for a switch that it may make.
+pub(super) fn no_upgrade(ask: &Ask<'_>, place: &Place) -> Refused {
+    let required = place.upgrades.required();
+    let given = ask.head.fields.get(FieldId::Upgrade).unwrap_or(b"missing");
+    ask.log_tagged(
+        Module::ProxyWstunnel,
+        Level::Info,
+        Tag::Ah(2900),
+        format_args!(
+            "require upgrade for URL {} (Upgrade header is {}, expecting {})",
+            Raw(&ask.route.claim.url),
+            Raw(given),
+            Raw(&required),
+        ),
+    );
+    let mut answer = Answer::error(ask, Status::UPGRADE_REQUIRED);
+    answer.fields.push_id(FieldId::Upgrade, &required);
+    answer
 }
 
 pub(super) fn no_member(ask: &Ask<'_>, balancer: &str, nobody: &NoMember) -> Refused {

@@ -483,7 +483,7 @@ fn every_failure_leaves_one_line_that_says_what_is_done_about_it() {
         ),
         (
             failure(FailureKind::Closed, false, false),
-            "0312: member http://a:8080 gave no answer: why; answering 502",
+            "0312: member http://a:8080 gave no answer: why; not repeated because the connection was a new one, answering 502",
         ),
         (
             failure(FailureKind::ReadTimeout, false, false),

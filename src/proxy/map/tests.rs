@@ -59,6 +59,7 @@ fn ask(map: &Map, locations: &[u16], path: &[u8], raw: &str) -> Option<(String, 
         locations,
         path,
         target: &target,
+        takes_websocket: true,
         is_decodable: true,
     };
     let mut path = Vec::new();
@@ -358,6 +359,7 @@ fn rules_for_encoded_paths_are_asked_first_and_alone_where_the_path_cannot_be_de
             locations: &[],
             path: path.as_bytes(),
             target: &target,
+            takes_websocket: true,
             is_decodable: false,
         };
         let mut out = Written {

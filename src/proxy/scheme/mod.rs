@@ -7,8 +7,10 @@
 //! 500, as in httpd without the scheme's module.
 
 mod http;
+mod ws;
 
 pub use http::Http;
+pub use ws::Ws;
 
 use crate::codec::{ClientCodec, Limits};
 use crate::http::RequestHead;
@@ -31,6 +33,11 @@ pub trait Scheme: fmt::Debug + Sync {
         Keep::Pool
     }
 
+    /// The protocol that requests may be switched to when `upgrade=` does not say.
+    fn upgrade(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Adds what the protocol needs beside HTTP's own fields.
     fn prepare(&self, _ask: &Ask<'_>, _head: &mut RequestHead) {}
 }
@@ -47,7 +54,7 @@ pub enum Keep {
 }
 
 /// The schemes of this build, by name.
-pub static SCHEMES: &[&dyn Scheme] = &[&Http];
+pub static SCHEMES: &[&dyn Scheme] = &[&Http, &Ws];
 
 /// The scheme that takes URLs with this one.
 #[must_use]

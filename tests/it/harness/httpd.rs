@@ -58,7 +58,7 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 15] = [
+const NEEDED: [&str; 16] = [
     "authz_core",
     "authz_host",
     "access_compat",
@@ -66,6 +66,7 @@ const NEEDED: [&str; 15] = [
     "proxy",
     "proxy_http",
     "proxy_ajp",
+    "proxy_wstunnel",
     "proxy_balancer",
     "lbmethod_byrequests",
     "lbmethod_bytraffic",

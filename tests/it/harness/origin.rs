@@ -254,6 +254,7 @@ fn admit(shared: &Arc<Shared>, wire: Wire) {
             wire,
             waiting: Vec::new(),
         };
+        let mut is_reset = false;
         while let Some(head) = reader.head() {
             let index = remember(&shared, connection, &head);
             let mut call = Call {
@@ -262,13 +263,18 @@ fn admit(shared: &Arc<Shared>, wire: Wire) {
                 reader: &mut reader,
                 body: Body::of(&head),
                 is_last: false,
+                is_reset: false,
             };
             (shared.answer)(&mut call);
+            is_reset = call.is_reset;
             if call.is_last {
                 break;
             }
         }
-        reader.wire.end();
+        // A shutdown would say goodbye before the reset.
+        if !is_reset {
+            reader.wire.end();
+        }
         shared
             .streams
             .lock()
@@ -297,6 +303,7 @@ pub(crate) struct Call<'a> {
     reader: &'a mut Reader,
     body: Body,
     is_last: bool,
+    is_reset: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -445,6 +452,31 @@ impl Call<'_> {
         self.is_last = true;
     }
 
+    /// Says that nothing more will be sent.
+    pub(crate) fn half_close(&self) {
+        self.reader.wire.half_close();
+    }
+
+    /// Resets the connection instead of closing it in order.
+    pub(crate) fn reset(&mut self) {
+        if let Wire::Tcp(stream) = &self.reader.wire {
+            // Without linger the last close becomes a reset.
+            socket2::SockRef::from(stream)
+                .set_linger(Some(std::time::Duration::ZERO))
+                .expect("a socket option");
+        }
+        self.is_reset = true;
+        self.is_last = true;
+    }
+
+    /// Sends in a thread of its own, until everything is sent; the call goes on reading meanwhile.
+    pub(crate) fn send_meanwhile(&self, bytes: Vec<u8>) -> JoinHandle<()> {
+        let mut wire = self.reader.wire.again();
+        thread::spawn(move || {
+            wire.write_all(&bytes).ok();
+        })
+    }
+
     /// Bytes behind the head as they come, framing or not; empty at the end of the stream.
     pub(crate) fn some_bytes(&mut self) -> Vec<u8> {
         if self.reader.waiting.is_empty() {
@@ -558,6 +590,13 @@ impl Wire {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Both).ok(),
             Self::Unix(stream) => stream.shutdown(Shutdown::Both).ok(),
+        };
+    }
+
+    fn half_close(&self) {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write).ok(),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write).ok(),
         };
     }
 
