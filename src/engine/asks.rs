@@ -93,13 +93,13 @@ pub(super) fn start(cell: &mut Exchange, client: &Client, gear: &Gear) -> Verdic
         handler.start(ask, plan)
     });
     cell.mark(Mark::Elected, gear.now_us);
-    verdict.unwrap_or_else(|| {
-        if cell.route.place.file.is_empty() {
-            Verdict::Decline
-        } else {
-            Verdict::File
-        }
-    })
+    // Without a handler there is a file, or nothing.
+    let otherwise = if cell.route.place.file.is_empty() {
+        Verdict::Decline
+    } else {
+        Verdict::File
+    };
+    verdict.unwrap_or(otherwise)
 }
 
 pub(super) fn retry(

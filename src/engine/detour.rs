@@ -8,7 +8,7 @@
 
 use crate::http::{Part, RequestHead, Status};
 use crate::request::errordoc::{self, Doc};
-use crate::request::{Answer, Detour, Failure, Sent};
+use crate::request::{Again, Answer, Detour, Failure, Sent};
 
 use super::asks::ask;
 use super::client::Client;
@@ -70,7 +70,7 @@ fn leave(
     let asking = ask(cell, client, gear);
     let made = errordoc::request(&asking, to.0, &mut head);
     let vars = errordoc::variables(&asking, &cell.plan.vars, answer.status);
-    let again = cell.route.settled(asking.site(), vars);
+    let again = Again::of(&cell.route, asking.site(), vars);
     cell.detour = Some(Detour::of(to.1, &cell.route.path, answer));
     if made.is_err() {
         gear.requests.put(head);

@@ -65,11 +65,7 @@ impl Phase {
             (Self::Receive, Self::Route | Self::Answer | Self::Finish)
                 | (
                     Self::Route,
-                    Self::Gather
-                        | Self::Prefetch
-                        | Self::Serve
-                        | Self::Answer
-                        | Self::Finish
+                    Self::Gather | Self::Prefetch | Self::Serve | Self::Answer | Self::Finish
                 )
                 | (Self::Gather, Self::Route | Self::Answer | Self::Finish)
                 | (Self::Prefetch, Self::Dial | Self::Answer | Self::Finish)

@@ -9,7 +9,7 @@
 //! announced.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 
 use crate::buf::Outlet;
 use crate::http::{ContentSize, Method, Part, RequestHead, Status};
@@ -86,7 +86,7 @@ impl Core {
         &mut self,
         key: Key,
         exchange: Key,
-        file: File,
+        mut file: File,
         facts: Facts,
     ) -> Result<Step, Failure> {
         let Self {
@@ -102,14 +102,22 @@ impl Core {
         let error = cell.detour.as_deref().map(Detour::status);
         // After an overridden error the document is no error's any more.
         let error = error.filter(|status| *status != Status::OK);
-        let answer = match files::reply(&ask(cell, client, gear), &facts, error) {
+        let asking = ask(cell, client, gear);
+        let (answer, size) = match files::reply(&asking, &facts, error) {
             Reply::Bare(answer) => return Ok(self.obey(exchange, Verdict::Answer(answer))),
-            Reply::File(answer) => answer,
+            Reply::File { head, from, size } => match file.seek(SeekFrom::Start(from)) {
+                Ok(_) => (head, size),
+                Err(error) => {
+                    let trouble = Trouble::Other(error.raw_os_error().unwrap_or_default());
+                    let answer = files::refuse(&asking, trouble);
+                    return Ok(self.obey(exchange, Verdict::Answer(answer)));
+                }
+            },
         };
         super::detour::drain_arrived(cell, client, gear);
         let mut head = gear.responses.take();
         head.status = answer.status;
-        head.content = ContentSize::Length(facts.size);
+        head.content = ContentSize::Length(size);
         for (_, name, value) in answer.fields.iter() {
             head.fields.push(name, value);
         }
@@ -120,7 +128,7 @@ impl Core {
             .head
             .as_deref()
             .is_some_and(|head| head.method == Method::Head);
-        let left = if is_head { 0 } else { facts.size };
+        let left = if is_head { 0 } else { size };
         cell.sending = Some(Sending { file, left });
         if push_own_head(cell, client, gear, books, head).is_err() {
             return Ok(cut_short(cell, gear));
@@ -244,14 +252,14 @@ fn index(cell: &mut Exchange, client: &Client, gear: &mut Gear) -> Result<Step, 
         if let Some(asked) = cell.head.as_deref() {
             head.copy_from(asked);
         }
-        let again = cell.route.settled(site, vars.clone());
+        let again = Again::of(&cell.route, site, vars.clone());
         let found = match head.target.assign(&target, false) {
             Ok(()) => look_up(&head, again, client, gear),
             Err(_) => Ok(false),
         };
         match found {
             Ok(true) => {
-                cell.route.again = Some(cell.route.settled(site, vars));
+                cell.route.again = Some(Again::of(&cell.route, site, vars));
                 cell.replace_head(head, gear);
                 cell.enter(Phase::Route, gear.now_ms);
                 return Ok(Step::Again);

@@ -54,9 +54,16 @@ pub struct Facts {
 /// What becomes of a request for a file that is there.
 #[derive(Debug)]
 pub enum Reply {
-    /// This head, then the file.
-    File(Box<Answer>),
-    /// This alone, as a condition of the request wants it.
+    /// This head, then the file or a part of it.
+    File {
+        /// Status and fields.
+        head: Box<Answer>,
+        /// Where in the file the part begins.
+        from: u64,
+        /// How long it is.
+        size: u64,
+    },
+    /// This alone, as a condition or a range of the request wants it.
     Bare(Box<Answer>),
 }
 
@@ -248,35 +255,103 @@ pub fn follows_links(ask: &Ask<'_>) -> bool {
 }
 
 /// What is said with an open file: everything of the response but its content. A file that is the document of an error is
-/// said with that status, whatever the client holds already.
+/// said whole and with that status, whatever the client holds already.
 #[must_use]
 pub fn reply(ask: &Ask<'_>, facts: &Facts, error: Option<Status>) -> Reply {
-    let mut answer = Answer::empty(error.unwrap_or(Status::OK));
-    answer.close = false;
     let modified_s = (facts.modified_us / 1_000_000).min(ask.now_us / 1_000_000);
     let etag = etag(facts, ask.now_us);
-    let fields = &mut answer.fields;
+    let mut head = Answer::empty(error.unwrap_or(Status::OK));
+    head.close = false;
+    let fields = &mut head.fields;
     fields.push_id(FieldId::LastModified, &date::format(modified_s));
     fields.push(b"ETag", etag.as_bytes());
-    fields.push(b"Accept-Ranges", b"none");
-    if error.is_none()
-        && let Some(status) = condition(ask, &etag, modified_s)
-    {
-        answer.status = status;
-    }
-    if answer.status != Status::NOT_MODIFIED
+    fields.push(b"Accept-Ranges", b"bytes");
+    let asked = match error {
+        Some(_) => None,
+        None => condition(ask, &etag, modified_s),
+    };
+    if asked != Some(Status::NOT_MODIFIED)
         && let Some(media_type) = types::of(ask)
     {
-        answer
-            .fields
-            .push_id(FieldId::ContentType, media_type.as_bytes());
+        fields.push_id(FieldId::ContentType, media_type.as_bytes());
     }
-    match answer.status {
-        Status::NOT_MODIFIED | Status::PRECONDITION_FAILED if error.is_none() => {
+    if let Some(status) = asked {
+        head.status = status;
+        return Reply::Bare(head);
+    }
+    let range = match error {
+        Some(_) => None,
+        None => range(ask, facts.size, &etag, modified_s),
+    };
+    let size = facts.size;
+    match range {
+        None => Reply::File {
+            head,
+            from: 0,
+            size,
+        },
+        Some(Range::Part(from, to)) => {
+            head.status = Status::PARTIAL_CONTENT;
+            let value = format!("bytes {from}-{to}/{size}");
+            head.fields.push(b"Content-Range", value.as_bytes());
+            let size = to - from + 1;
+            Reply::File { head, from, size }
+        }
+        Some(Range::Outside) => {
+            let mut answer = Answer::error(ask, Status::RANGE_NOT_SATISFIABLE);
+            let value = format!("bytes */{size}");
+            answer.fields.push(b"Content-Range", value.as_bytes());
             Reply::Bare(answer)
         }
-        _ => Reply::File(answer),
     }
+}
+
+/// The part of a file that a request wants.
+enum Range {
+    /// From this byte to that one.
+    Part(u64, u64),
+    /// Something that it does not have.
+    Outside,
+}
+
+/// RFC 9110 §14.2: the range of a GET. Several at once, and what is no range, mean the whole file.
+fn range(ask: &Ask<'_>, size: u64, etag: &str, modified_s: u64) -> Option<Range> {
+    let fields = &ask.head.fields;
+    let asked = fields
+        .find(b"Range")
+        .filter(|_| size > 0 && ask.head.method == Method::Get)?;
+    let is_current = fields.find(b"If-Range").is_none_or(|value| {
+        value == etag.as_bytes() && !etag.starts_with("W/")
+            || date::parse(value) == Some(modified_s)
+    });
+    let (unit, range) = std::str::from_utf8(asked).ok()?.split_once('=')?;
+    if !is_current || !unit.trim().eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let (from, to) = range.trim().split_once('-')?;
+    let number = |digits: &str| {
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse().unwrap_or(u64::MAX))
+    };
+    let (from, to) = match (from, to) {
+        ("", to) => {
+            let last = number(to)?;
+            (size.saturating_sub(last), if last == 0 { 0 } else { size })
+        }
+        (from, "") => (number(from)?, size),
+        (from, to) => {
+            let (from, to) = (number(from)?, number(to)?);
+            if to < from {
+                return None;
+            }
+            (from, to.saturating_add(1).min(size))
+        }
+    };
+    Some(if from < to {
+        Range::Part(from, to - 1)
+    } else {
+        Range::Outside
+    })
 }
 
 /// The entity tag as httpd forms it by default. It is weak while the file may still be changed within the same moment.
@@ -345,7 +420,7 @@ pub fn refuse(ask: &Ask<'_>, trouble: Trouble) -> Box<Answer> {
         Trouble::TooLong => (Level::Error, Tag::Ah(36), None, Status::FORBIDDEN),
         Trouble::Other(error) => {
             let status = Status::INTERNAL_SERVER_ERROR;
-            (Level::Error, Tag::Tn(334), Some(error), status)
+            (Level::Error, Tag::Tn(336), Some(error), status)
         }
     };
     let words = match trouble {

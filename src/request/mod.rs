@@ -14,6 +14,7 @@
 
 pub mod access;
 mod admit;
+pub mod again;
 pub mod answer;
 pub mod ask;
 pub mod backend;
@@ -38,6 +39,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use again::Again;
 pub use answer::Answer;
 pub use ask::{Ask, Peers};
 pub use backend::{Address, Backend, PlannedAddress, PoolRules};
@@ -46,7 +48,7 @@ pub use env::{Env, Me};
 pub use errordoc::Detour;
 pub use failure::{Failure, FailureKind, Outcome, Sent, Side};
 pub use pattern::{Case, Groups, Pattern};
-pub use route::{Again, NOWHERE, Route, locate, max_forwards};
+pub use route::{NOWHERE, Route, locate, max_forwards};
 pub use site::{ReadRule, Site};
 pub use template::Template;
 pub use verdict::{Claim, ContentRules, Handler, Milestone, Plan, Ticket, Verdict};

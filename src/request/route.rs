@@ -24,7 +24,7 @@ pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
 use super::files::Place;
 use super::vars::{self, TooLong};
-use super::{Answer, Ask, Claim, Env, Handler, Me, Peers, Site};
+use super::{Again, Answer, Ask, Claim, Env, Handler, Me, Peers, Site};
 use crate::config::model::{EncodedSlashes, Trace};
 use crate::http::fields::FieldId;
 use crate::http::head::ContentSize;
@@ -67,19 +67,6 @@ pub struct Route {
     collapsed: Vec<u8>,
 }
 
-/// What stays as it is when a request is located again inside the server, for an error document or a directory's index.
-#[derive(Debug)]
-pub struct Again {
-    /// The server.
-    pub site: &'static Site,
-    /// The host that the client named.
-    pub host: Vec<u8>,
-    /// The port beside it.
-    pub host_port: Option<u16>,
-    /// The variables to begin with.
-    pub vars: Environment,
-}
-
 /// A request of which nothing is known yet.
 pub static NOWHERE: Route = Route {
     site: None,
@@ -120,17 +107,6 @@ impl Route {
         } else {
             &self.collapsed
         }
-    }
-
-    /// What of the request stays when it is located again, with these variables; `site` is its server.
-    #[must_use]
-    pub fn settled(&self, site: &'static Site, vars: Environment) -> Box<Again> {
-        Box::new(Again {
-            site,
-            host: self.host.clone(),
-            host_port: self.host_port,
-            vars,
-        })
     }
 
     /// Empties the route, keeping allocations.
@@ -194,7 +170,7 @@ pub fn locate(
         now_us,
     };
     match again {
-        Some(again) => resume(&again, route),
+        Some(again) => again.resume(route),
         None => choose_site(&ask, route)?,
     }
     if !find_path(&ask, route)? {
@@ -223,7 +199,7 @@ pub fn locate(
     if route.handler.is_some() || is_read && !route.place.file.is_empty() {
         Ok(())
     } else {
-        Err(nobody(&ask_at(&ask, route)))
+        Err(Answer::nobody(&ask_at(&ask, route)))
     }
 }
 
@@ -291,14 +267,6 @@ fn merge_sections(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) {
 /// The same request, seen at the place found so far.
 fn ask_at<'a>(ask: &Ask<'a>, route: &'a Route) -> Ask<'a> {
     Ask { route, ..*ask }
-}
-
-/// Takes over what was settled when the request was located before.
-fn resume(again: &Again, route: &mut Route) {
-    route.site = Some(again.site);
-    route.host.extend_from_slice(&again.host);
-    route.host_port = again.host_port;
-    route.vars.clone_from(&again.vars);
 }
 
 /// Chooses the server by our address and the host that the request names.
@@ -592,18 +560,6 @@ fn check_trace(at: &Ask<'_>) -> Result<(), Box<Answer>> {
         return Err(Answer::error(at, Status::CONTENT_TOO_LARGE));
     }
     Ok(())
-}
-
-/// What httpd's default handler says of a path where there is nothing.
-fn nobody(at: &Ask<'_>) -> Box<Answer> {
-    match at.head.method {
-        Method::Get | Method::Head | Method::Post => Answer::error(at, Status::NOT_FOUND),
-        Method::Options => Answer::options(at),
-        Method::Put | Method::Delete | Method::Connect | Method::Trace | Method::Patch => {
-            Answer::error(at, Status::METHOD_NOT_ALLOWED)
-        }
-        Method::Other(_) => Answer::error(at, Status::NOT_IMPLEMENTED),
-    }
 }
 
 impl fmt::Debug for Route {

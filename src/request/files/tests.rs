@@ -23,7 +23,7 @@ fn directory(path: &str, granted: bool, follows: Option<bool>) -> Directory {
         pattern: super::super::testing::pattern(path),
         dir: DirConfig {
             access: access(granted),
-            follow_symlinks: follows.map_or(Default::default(), set),
+            follow_symlinks: follows.map_or_else(Default::default, set),
             ..DirConfig::default()
         },
         place: place(),
@@ -244,7 +244,7 @@ fn replied(env: &'static Env, text: &str, error: Option<Status>) -> (u16, bool, 
     let (route, _) = located(env, text);
     let head = head(text);
     let (is_file, answer) = match reply(&asked(env, &head, &route), &FACTS, error) {
-        Reply::File(answer) => (true, answer),
+        Reply::File { head, .. } => (true, head),
         Reply::Bare(answer) => (false, answer),
     };
     assert_eq!(
@@ -395,4 +395,63 @@ fn the_index_of_a_directory_is_asked_for_by_name() {
         .map(|target| String::from_utf8_lossy(target))
         .collect();
     assert_eq!(shown, ["/d%20e/a%20b.html?q=2", "/d%20e/x?y=1", "/top?q=2"]);
+}
+
+#[test]
+fn a_get_may_ask_for_a_part() {
+    let env = open(DirConfig::default(), "");
+    let etag = "\"11-66517289a6240\"";
+    let rows = [
+        ("Range: bytes=0-3".to_owned(), "206 0+4 bytes 0-3/17"),
+        ("Range: bytes=5-".into(), "206 5+12 bytes 5-16/17"),
+        ("Range: bytes=-4".into(), "206 13+4 bytes 13-16/17"),
+        ("Range: bytes=-99".into(), "206 0+17 bytes 0-16/17"),
+        (
+            "Range: bytes=10-99999999999999999999999".into(),
+            "206 10+7 bytes 10-16/17",
+        ),
+        ("Range: BYTES=1-1".into(), "206 1+1 bytes 1-1/17"),
+        ("Range: bytes=17-".into(), "416 bytes */17"),
+        ("Range: bytes=-0".into(), "416 bytes */17"),
+        ("Range: bytes=3-1".into(), "200 0+17 -"),
+        ("Range: bytes=0-1,3-4".into(), "200 0+17 -"),
+        ("Range: bytes=a-b".into(), "200 0+17 -"),
+        ("Range: lines=0-1".into(), "200 0+17 -"),
+        ("Range: bytes=-".into(), "200 0+17 -"),
+        (
+            format!("Range: bytes=0-1  If-Range: {etag}"),
+            "206 0+2 bytes 0-1/17",
+        ),
+        ("Range: bytes=0-1  If-Range: \"x\"".into(), "200 0+17 -"),
+        (
+            "Range: bytes=0-1  If-Range: Fri, 15 Jan 2027 08:00:00 GMT".into(),
+            "206 0+2 bytes 0-1/17",
+        ),
+        (
+            "Range: bytes=0-1  If-Range: Fri, 15 Jan 2027 08:00:01 GMT".into(),
+            "200 0+17 -",
+        ),
+    ];
+    let shown = |text: &str, error| {
+        let (route, _) = located(env, text);
+        let head = head(text);
+        let reply = reply(&asked(env, &head, &route), &FACTS, error);
+        let (answer, part) = match reply {
+            Reply::File { head, from, size } => (head, format!(" {from}+{size}")),
+            Reply::Bare(answer) => (answer, String::new()),
+        };
+        let range = answer.fields.find(b"Content-Range").unwrap_or(b"-");
+        format!("{}{part} {}", answer.status, String::from_utf8_lossy(range))
+    };
+    for (fields, expected) in rows {
+        assert_eq!(
+            shown(&format!("GET /a  {fields}"), None),
+            expected,
+            "{fields}"
+        );
+    }
+    let head = shown("HEAD /a  Range: bytes=0-1", None);
+    assert_eq!(head, "200 0+17 -");
+    let document = shown("GET /a  Range: bytes=0-1", Some(Status::NOT_FOUND));
+    assert_eq!(document, "404 0+17 -");
 }
