@@ -5,7 +5,9 @@
 
 use crate::http::ResponseHead;
 use crate::log::Milestone as Mark;
-use crate::request::{Answer, Ask, Failure, Handler, Milestone, Outcome, Plan, Verdict, route};
+use crate::request::{
+    Answer, Ask, Failure, Handler, Interim, Milestone, Outcome, Plan, Verdict, route,
+};
 
 use super::client::Client;
 use super::core::Core;
@@ -124,6 +126,18 @@ pub(super) fn rewrite(
         handler.rewrite(ask, plan, reply)
     })
     .flatten()
+}
+
+pub(super) fn rewrite_interim(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    reply: &mut ResponseHead,
+) -> Interim {
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.rewrite_interim(ask, plan, reply)
+    })
+    .unwrap_or(Interim::Pass)
 }
 
 pub(super) fn settle(cell: &mut Exchange, client: &Client, gear: &Gear, outcome: &Outcome) {

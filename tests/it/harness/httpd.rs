@@ -65,7 +65,7 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 20] = [
+const NEEDED: [&str; 22] = [
     "authz_core",
     "authz_host",
     "access_compat",
@@ -82,6 +82,8 @@ const NEEDED: [&str; 20] = [
     "reqtimeout",
     "env",
     "setenvif",
+    "headers",
+    "macro",
     "alias",
     "dir",
     "mime",
