@@ -116,7 +116,7 @@ impl Core {
         };
         super::detour::drain_arrived(cell, client, gear);
         let mut head = gear.responses.take();
-        head.status = answer.status;
+        head.set_status(answer.status);
         head.content = ContentSize::Length(size);
         for (_, name, value) in answer.fields.iter() {
             head.fields.push(name, value);
