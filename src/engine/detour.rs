@@ -71,7 +71,8 @@ fn leave(
     let made = errordoc::request(&asking, to.0, &mut head);
     let vars = errordoc::variables(&asking, &cell.plan.vars, answer.status);
     let again = Again::of(&cell.route, asking.site(), vars);
-    cell.detour = Some(Detour::of(to.1, &cell.route.path, answer));
+    let detour = Detour::of(&asking, to.1, answer);
+    cell.detour = Some(detour);
     if made.is_err() {
         gear.requests.put(head);
         cell.answer = Some(Answer::error(&ask(cell, client, gear), Status::BAD_REQUEST));

@@ -25,6 +25,7 @@ pub mod errordoc;
 pub mod failure;
 pub mod files;
 pub mod glob;
+mod open_proxy;
 pub mod pages;
 pub mod pattern;
 pub mod route;
@@ -51,5 +52,7 @@ pub use pattern::{Case, Groups, Pattern};
 pub use route::{NOWHERE, Route, locate, max_forwards};
 pub use site::{ReadRule, Site};
 pub use template::Template;
-pub use verdict::{Claim, ContentRules, Handler, Interim, Milestone, Plan, Ticket, Verdict};
+pub use verdict::{
+    Claim, ContentRules, Exemption, Handler, Interim, Milestone, Plan, Ticket, Verdict,
+};
 pub use vhost::Vhosts;

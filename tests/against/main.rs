@@ -4,7 +4,8 @@
 //! reached the backend. Not responsible for judging: a difference that is meant stands in the suite's `.known` file, with its reason.
 //!
 //! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, `@WS@`
-//! for the first one as `ws:`, `@DEAD@` for one that refuses connections, and `@FILES@` for a directory with [`FILES`].
+//! for the first one as `ws:`, `@A-PORT@` and `@B-PORT@` for their ports (requests may name them too), `@DEAD@` for a backend that refuses
+//! connections, and `@FILES@` for a directory with [`FILES`].
 //! `REQUESTS` are raw requests between lines of `%%`; line ends become CRLF, and each block is sent on a connection of its own, after which
 //! the client half-closes. A line of `# words` before a request names it.
 //!
@@ -257,10 +258,17 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
     };
     let (a, b) = (origin("a"), origin("b"));
     let websocket = a.url().replace("http:", "ws:");
-    let conf = conf
-        .replace("@A@", &a.url())
-        .replace("@B@", &b.url())
-        .replace("@WS@", &websocket);
+    let filled = |text: &str| {
+        let ports = [("@A-PORT@", a.port()), ("@B-PORT@", b.port())];
+        let filled = ports.iter().fold(text.to_owned(), |text, (name, port)| {
+            text.replace(name, &port.to_string())
+        });
+        filled
+            .replace("@A@", &a.url())
+            .replace("@B@", &b.url())
+            .replace("@WS@", &websocket)
+    };
+    let conf = filled(conf);
     let server = Setup::new().program(program.clone()).start(&conf);
     let names = vec![
         (a.port().to_string(), "PORT-A"),
@@ -276,7 +284,11 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
                 ..*script
             });
         let mut client = server.client();
-        client.try_send(&request.bytes).ok();
+        let bytes: Vec<u8> = match std::str::from_utf8(&request.bytes) {
+            Ok(text) => filled(text).into_bytes(),
+            Err(_) => request.bytes.clone(),
+        };
+        client.try_send(&bytes).ok();
         client.half_close();
         let mut responses = Vec::new();
         let end = loop {

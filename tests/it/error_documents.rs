@@ -349,3 +349,28 @@ fn the_document_belongs_to_the_virtual_host_of_the_error() {
         "{built_in}"
     );
 }
+
+#[test]
+fn a_document_never_turns_a_refused_connect_into_a_tunnel() {
+    if httpd::is_peer() {
+        return;
+    }
+    let documents = documents();
+    let tine = server(
+        &documents,
+        "ProxyRequests On\n<Proxy \"*\">\nRequire all denied\n</Proxy>\n\
+         <Proxy \"http://127.0.0.1\">\nRequire all granted\n</Proxy>\nErrorDocument 403 /doc/sorry\n",
+    );
+    for target in ["other.test:443", "127.0.0.1:1"] {
+        let mut client = tine.client();
+        client.send(format!(
+            "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
+        ));
+        let refused = client.response().expect(403);
+        assert_eq!(refused.text(), "document /doc/sorry for 0 bytes");
+    }
+    let mut client = tine.client();
+    client.send("GET http://other.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n");
+    let refused = client.response().expect(200);
+    assert_eq!(refused.text(), "document /doc/sorry for 0 bytes");
+}

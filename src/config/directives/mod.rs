@@ -6,6 +6,7 @@ pub(super) mod access;
 pub(super) mod balancer;
 mod core;
 mod files;
+mod forward;
 pub(super) mod hosts;
 mod log;
 mod mpm;
@@ -37,6 +38,7 @@ pub(super) static TABLES: &[&[Directive]] = &[
     status::TABLE,
     pass::TABLE,
     proxy::TABLE,
+    forward::TABLE,
     balancer::TABLE,
     unsupported::TABLE,
 ];

@@ -10,6 +10,7 @@
 mod access;
 mod balancer;
 mod files;
+mod forward;
 mod location;
 mod log;
 mod mpm;
@@ -24,6 +25,7 @@ pub use balancer::{
     Secret, Separator, StatusBit, StatusEdit, Sticky, Worker,
 };
 pub use files::{FileAlias, MediaTypes};
+pub use forward::{Block, CONNECT_PORTS, Credentials, NoProxy, PortRange, Remote, RemoteMatch};
 pub use location::{
     AddedType, DirConfig, Directory, ErrorDocument, ErrorOverride, ErrorPage, FileSection, Handler,
     Location, Pattern, ProxySection,
@@ -41,6 +43,7 @@ pub use server::{
     ServerTokens, Signature, Trace, UseCanonicalName, VhostAddr, VhostIp,
 };
 
+pub(crate) use forward::mask;
 pub(crate) use url::strip_prefix_ignore_case;
 pub use url::{UrlError, WorkerUrl, default_port, masked};
 pub use vars::{Attribute, Change, LateVars, SetEnvIf};

@@ -65,13 +65,14 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 22] = [
+const NEEDED: [&str; 23] = [
     "authz_core",
     "authz_host",
     "access_compat",
     "slotmem_shm",
     "proxy",
     "proxy_http",
+    "proxy_connect",
     "proxy_ajp",
     "proxy_wstunnel",
     "proxy_balancer",
