@@ -5,6 +5,7 @@
 pub(super) mod access;
 pub(super) mod balancer;
 mod core;
+mod headers;
 pub(super) mod hosts;
 mod log;
 mod mpm;
@@ -31,6 +32,7 @@ pub(super) static TABLES: &[&[Directive]] = &[
     log::TABLE,
     access::TABLE,
     vars::TABLE,
+    headers::TABLE,
     reqtimeout::TABLE,
     status::TABLE,
     pass::TABLE,

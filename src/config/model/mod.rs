@@ -9,6 +9,7 @@
 
 mod access;
 mod balancer;
+mod headers;
 mod location;
 mod log;
 mod mpm;
@@ -21,6 +22,9 @@ pub use access::{Access, AuthMerging, CompatAccess, Net, Order, Require, Satisfy
 pub use balancer::{
     Balancer, BalancerParams, FlushPackets, HealthMethod, Mapping, Member, MemberParams, Nonce,
     Secret, Separator, StatusBit, StatusEdit, Sticky, Worker,
+};
+pub use headers::{
+    EditCondition, HeaderAction, HeaderEdit, HeaderPiece, HeaderTable, HeaderValue,
 };
 pub use location::{
     DirConfig, ErrorDocument, ErrorOverride, ErrorPage, Handler, Location, Pattern, ProxySection,
