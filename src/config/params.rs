@@ -124,11 +124,6 @@ pub static DIRECTIVE_EFFECTS: &[(&str, &str)] = &[
     ("CoreDumpDirectory", "cores go where the system puts them"),
     ("HostnameLookups On", "clients are known by address"),
     (
-        "HttpProtocolOptions Allow0.9",
-        "a request without a version is answered with 400",
-    ),
-    ("HttpProtocolOptions Unsafe", "requests are read strictly"),
-    (
         "ProxyBadHeader",
         "a response with a broken field line is answered with 502",
     ),

@@ -4,7 +4,7 @@
 
 use crate::buf::{Input, Output};
 use crate::codec::{ServerCodec, StreamId};
-use crate::request::Peers;
+use crate::request::{Peers, Site};
 use crate::transport::Transport;
 
 use super::slab::Key;
@@ -21,6 +21,8 @@ pub struct Client {
     pub codec: Box<dyn ServerCodec>,
     /// Who talks to whom.
     pub peers: Peers,
+    /// The server whose rules hold until a request names one: the default server of our address, as in httpd.
+    pub site: &'static Site,
     /// What it is doing.
     pub stage: Stage,
     /// The exchange in progress.

@@ -119,9 +119,7 @@ impl Core {
         let cell = client
             .exchange
             .and_then(|exchange| self.exchanges.get(exchange));
-        let site = cell
-            .and_then(|cell| cell.route.site)
-            .unwrap_or_else(|| self.gear.env.main());
+        let site = cell.and_then(|cell| cell.route.site).unwrap_or(client.site);
         Some(match (client.stage, cell) {
             // The request is there; it is we who are not ready.
             (Stage::Fresh | Stage::Idle, _) if client.announced.is_some() => {
@@ -162,10 +160,9 @@ impl Core {
             Phase::Dial => self.dial_deadline(cell, site),
             Phase::Await | Phase::Relay if !client.output.is_empty() => slow_client,
             Phase::Await | Phase::Relay if self.waits_for_content(cell) => {
-                let allowed = site
-                    .read_body
-                    .deadline_after_ms(cell.count.content_in, site.timeout_ms);
-                let at = (cell.count.phase_ms + allowed).min(client.moved_ms + patience_ms);
+                let silence = client.moved_ms + patience_ms;
+                let allowed = site.read_body.allowed_ms(cell.count.content_in);
+                let at = allowed.map_or(silence, |ms| silence.min(cell.count.phase_ms + ms));
                 (at, Side::Client, FailureKind::ReadTimeout)
             }
             Phase::Await | Phase::Relay => {
@@ -248,7 +245,7 @@ impl Core {
         else {
             return;
         };
-        let site = cell.route.site.unwrap_or_else(|| self.gear.env.main());
+        let site = cell.route.site.unwrap_or(client.site);
         let (at, side, kind) = self.exchange_deadline(client, cell, site);
         if cell.phase == Phase::Dial && cell.dialing == Dialing::Backlogged(at) {
             if let Some(cell) = self.exchanges.get_mut(exchange) {
@@ -278,9 +275,9 @@ impl Core {
 
 /// By when more of a request's head must have come: RequestReadTimeout bounds the whole, Timeout each silence in it.
 fn head_deadline(client: &Client, site: &Site) -> u64 {
-    let rule = site.read_header;
-    let whole = client.since_ms + rule.deadline_after_ms(client.received, site.timeout_ms);
-    whole.min(client.moved_ms + site.timeout_ms)
+    let silence = client.moved_ms + site.timeout_ms;
+    let allowed = site.read_header.allowed_ms(client.received);
+    allowed.map_or(silence, |ms| silence.min(client.since_ms + ms))
 }
 
 /// Whole milliseconds of a timeout.

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use scoreboard::SlotRange;
 
-use crate::codec::{Limits, ServerCodec, http1};
+use crate::codec::{ServerCodec, http1};
 use crate::request::{Env, Me, Peers};
 use crate::transport::{Ready, Stream, Transport};
 
@@ -144,13 +144,19 @@ impl Core {
 
     /// Takes an accepted connection in and serves what it has sent already.
     pub fn accept(&mut self, stream: Stream, peers: Peers) {
-        let codec: Box<dyn ServerCodec> = Box::new(http1::Server::new(self.head_limits()));
+        let site = self.gear.env.site_at(peers.local);
+        let codec = http1::Server::new(site.head_limits);
+        let codec: Box<dyn ServerCodec> = Box::new(match site.strict {
+            true => codec,
+            false => codec.unsafe_lines(),
+        });
         let key = self.clients.insert(Client {
             transport: Transport::new(stream, Ready::BOTH),
             input: crate::buf::Input::new(),
             output: crate::buf::Output::new(),
             codec,
             peers,
+            site,
             stage: Stage::Fresh,
             exchange: None,
             announced: None,
@@ -301,11 +307,6 @@ impl Core {
             };
             self.work(key);
         }
-    }
-
-    /// The limits that hold before the virtual host is known: the main server's, as in httpd.
-    fn head_limits(&self) -> Limits {
-        self.gear.env.main().head_limits
     }
 }
 

@@ -221,26 +221,23 @@ impl EventLoop {
             let now = clock::now();
             self.core
                 .begin_turn(millis(now.instant - self.began), now.unix_us);
+            // What backends say comes first: no request may go out on an idle connection whose end is in the same batch.
+            for event in &events {
+                if let Source::Backend(key) = decode(event.token()) {
+                    let (readable, writable) = (event.is_readable(), event.is_writable());
+                    self.core
+                        .upstream_event(key, readable, writable, is_closing(event));
+                }
+            }
             let mut is_called = false;
             for event in &events {
-                let closing = event.is_read_closed() || event.is_error();
                 match decode(event.token()) {
                     Source::Client(key) => {
-                        self.core.client_event(
-                            key,
-                            event.is_readable(),
-                            event.is_writable(),
-                            closing,
-                        );
+                        let (readable, writable) = (event.is_readable(), event.is_writable());
+                        self.core
+                            .client_event(key, readable, writable, is_closing(event));
                     }
-                    Source::Backend(key) => {
-                        self.core.upstream_event(
-                            key,
-                            event.is_readable(),
-                            event.is_writable(),
-                            closing,
-                        );
-                    }
+                    Source::Backend(_) => {}
                     Source::Listener(index) => self.accept(index),
                     Source::Called => is_called = true,
                 }
@@ -416,6 +413,11 @@ fn encode(kind: Kind, key: Key) -> Token {
     };
     let packed = u64::from(key.generation) << 32 | kind | u64::from(key.index);
     Token(usize::try_from(packed).expect("a 64-bit system"))
+}
+
+/// The peer has closed its side, or the connection is broken.
+fn is_closing(event: &mio::event::Event) -> bool {
+    event.is_read_closed() || event.is_error()
 }
 
 fn decode(token: Token) -> Source {

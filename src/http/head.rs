@@ -35,6 +35,8 @@ pub struct RequestHead {
     pub expects_continue: bool,
     /// The sender allows (incoming) or wants (outgoing) another message on this connection.
     pub keep_alive: bool,
+    /// The framing was legal but such as attacks have (both lengths): no connection that it touches is used again.
+    pub is_dubious: bool,
 }
 
 /// The head of a response, interim or final.
@@ -82,6 +84,7 @@ impl Recycle for RequestHead {
         self.content = ContentSize::None;
         self.expects_continue = false;
         self.keep_alive = false;
+        self.is_dubious = false;
     }
 }
 
@@ -106,6 +109,7 @@ impl RequestHead {
         self.content = other.content;
         self.expects_continue = other.expects_continue;
         self.keep_alive = other.keep_alive;
+        self.is_dubious = other.is_dubious;
     }
 }
 

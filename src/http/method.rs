@@ -68,6 +68,43 @@ impl Method {
         }
     }
 
+    /// Whether httpd knows the method: those of HTTP, WebDAV and DeltaV. Case matters.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        const WEBDAV: [&str; 18] = [
+            "PROPFIND",
+            "PROPPATCH",
+            "MKCOL",
+            "COPY",
+            "MOVE",
+            "LOCK",
+            "UNLOCK",
+            "VERSION-CONTROL",
+            "CHECKOUT",
+            "UNCHECKOUT",
+            "CHECKIN",
+            "UPDATE",
+            "LABEL",
+            "REPORT",
+            "MKWORKSPACE",
+            "MKACTIVITY",
+            "BASELINE-CONTROL",
+            "MERGE",
+        ];
+        match self {
+            Self::Other(token) => WEBDAV.contains(&&**token),
+            Self::Get
+            | Self::Head
+            | Self::Post
+            | Self::Put
+            | Self::Delete
+            | Self::Connect
+            | Self::Options
+            | Self::Trace
+            | Self::Patch => true,
+        }
+    }
+
     /// Whether repeating the request has the effect of sending it once (RFC 9110 §9.2.2).
     #[must_use]
     pub const fn is_idempotent(&self) -> bool {

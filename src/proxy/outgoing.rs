@@ -80,9 +80,7 @@ impl Sender<'_> {
             head.fields.remove(FieldId::Expect);
         }
         // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
-        let has_both = self.client.fields.has(FieldId::TransferEncoding)
-            && self.client.fields.has(FieldId::ContentLength);
-        head.keep_alive = self.may_reuse && !has_both;
+        head.keep_alive = self.may_reuse && !self.client.is_dubious;
         Ok(())
     }
 

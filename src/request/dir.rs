@@ -90,16 +90,14 @@ pub struct Dir {
     pub handler: Option<&'static dyn Handler>,
     /// Which messages about a request are wanted here.
     pub levels: Levels,
-    /// `LimitRequestBody`; `u64::MAX` when there is no limit.
+    /// `LimitRequestBody`; `u64::MAX` when there is no limit. httpd holds only content that it stores to it, by a
+    /// default of 1 GiB; here it holds for all content, where it is set.
     pub limit_body_bytes: u64,
     /// Whether any access rule is there at all.
     pub is_guarded: bool,
     /// `Header` and `RequestHeader`, if there is any.
     pub headers: Option<Box<Headers>>,
 }
-
-/// `LimitRequestBody` unless a directive says otherwise.
-const LIMIT_BODY: u64 = 1 << 30;
 
 impl Dir {
     /// Merges and compiles one combination.
@@ -123,7 +121,7 @@ impl Dir {
         let config = sections.fold(server.location_defaults.clone(), |base, section| {
             DirConfig::merge(&base, section)
         });
-        let limit_body = config.limit_body_bytes.or(LIMIT_BODY);
+        let limit_body = config.limit_body_bytes.or(0);
         Self {
             locations: locations.to_vec(),
             proxies: proxies.to_vec(),

@@ -13,6 +13,7 @@
 //! [`failure`]; [`mod@env`], [`site`]; [`pattern`] and [`glob`] when a match surprises.
 
 pub mod access;
+mod admit;
 pub mod answer;
 pub mod ask;
 pub mod backend;

@@ -18,6 +18,7 @@
 use std::fmt;
 
 use super::access::{self, Refusal};
+use super::admit;
 pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
 use super::vars::{self, TooLong};
@@ -202,6 +203,7 @@ pub fn locate(
         return Err(trace(&ask_at(&ask, route)));
     }
     check_access(&ask_at(&ask, route))?;
+    admit::size(&ask_at(&ask, route))?;
     set_late_vars(&ask, route);
     if route.is_claimed {
         return check_forwardable(&ask_at(&ask, route));
@@ -284,6 +286,7 @@ fn choose_site(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
         .env
         .site(names.map_or(0, super::vhost::Names::default_site));
     route.site = Some(site);
+    admit::method(&ask_at(ask, route))?;
     // RFC 9112 §3.2.2: the authority of absolute-form replaces Host.
     let target = &ask.head.target;
     let named = match target.form() {

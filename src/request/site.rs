@@ -14,6 +14,7 @@ use crate::config::model::{
     UseCanonicalName,
 };
 use crate::config::{Diagnostic, Place};
+use crate::http::Method;
 use crate::log::{AccessLog, ErrorLog, Levels};
 
 /// A server, compiled.
@@ -56,6 +57,8 @@ pub struct Site {
     pub strict: bool,
     /// `HttpProtocolOptions RegisteredMethods`.
     pub registered_methods: bool,
+    /// The methods that `RegisterHttpMethod` adds to those that httpd knows.
+    pub own_methods: Vec<String>,
     /// `UseCanonicalName`; DNS is treated as On, since the local address is never looked up.
     pub is_name_canonical: bool,
     /// `UseCanonicalPhysicalPort`.
@@ -131,9 +134,10 @@ impl Site {
             keep_alive: server.keep_alive.or(true),
             keep_alive_timeout_ms: u64::from(server.keep_alive_timeout_ms.or(5000)),
             max_keep_alive_requests: server.max_keep_alive_requests.or(100),
+            // One byte more than the manual says is what httpd's buffers have room for.
             head_limits: Limits {
-                line: size(server.limits.line_bytes.or(8190)),
-                field_size: size(server.limits.field_bytes.or(8190)),
+                line: size(server.limits.line_bytes.or(8190)).saturating_add(1),
+                field_size: size(server.limits.field_bytes.or(8190)).saturating_add(1),
                 fields: size(server.limits.fields.or(100)),
             },
             read_handshake: ReadRule::new(read.handshake.get(), 0, None, 0),
@@ -145,6 +149,7 @@ impl Site {
             strict_host_check: server.strict_host_check.or(false),
             strict: options.strict.or(true),
             registered_methods: options.registered_methods.or(false),
+            own_methods: server.own_methods.clone(),
             is_name_canonical: server.use_canonical_name.or(UseCanonicalName::Off)
                 != UseCanonicalName::Off,
             is_port_physical: server.use_canonical_physical_port.or(false),
@@ -183,6 +188,14 @@ impl Site {
             })
     }
 
+    /// Whether a method may be used here: any token, unless `HttpProtocolOptions RegisteredMethods` says otherwise.
+    #[must_use]
+    pub fn takes_method(&self, method: &Method) -> bool {
+        !self.registered_methods
+            || method.is_registered()
+            || self.own_methods.iter().any(|own| own == method.as_str())
+    }
+
     /// `ServerAdmin`, or httpd's words for want of one.
     #[must_use]
     pub fn admin(&self) -> &str {
@@ -212,20 +225,20 @@ impl ReadRule {
         }
     }
 
-    /// How long after its beginning the stage must be over when so many bytes have come; `otherwise_ms` when the
-    /// rule sets no limit.
+    /// How long after its beginning the stage must be over when so many bytes have come; `None` when the rule sets
+    /// no limit.
     #[must_use]
-    pub fn deadline_after_ms(&self, bytes: u64, otherwise_ms: u64) -> u64 {
-        let Some(initial) = self.initial_ms else {
-            return otherwise_ms;
-        };
+    pub fn allowed_ms(&self, bytes: u64) -> Option<u64> {
+        let initial = self.initial_ms?;
         let bought = bytes
             .saturating_mul(1000)
             .checked_div(u64::from(self.bytes_per_s))
             .unwrap_or(0);
         let allowed = initial.saturating_add(bought);
-        self.max_ms
-            .map_or(allowed, |max| allowed.min(max.max(initial)))
+        Some(
+            self.max_ms
+                .map_or(allowed, |max| allowed.min(max.max(initial))),
+        )
     }
 }
 
@@ -364,12 +377,12 @@ mod tests {
             (60_000, true, 5000)
         );
         assert_eq!(site.max_keep_alive_requests, 100);
-        assert_eq!(site.base.limit_body_bytes, 1 << 30);
-        assert_eq!(site.read_header.deadline_after_ms(0, 1), 20_000);
-        assert_eq!(site.read_header.deadline_after_ms(500, 1), 21_000);
-        assert_eq!(site.read_header.deadline_after_ms(500_000, 1), 40_000);
-        assert_eq!(site.read_body.deadline_after_ms(500_000, 1), 1_020_000);
-        assert_eq!(site.read_handshake.deadline_after_ms(0, 77), 77);
+        assert_eq!(site.base.limit_body_bytes, u64::MAX);
+        assert_eq!(site.read_header.allowed_ms(0), Some(20_000));
+        assert_eq!(site.read_header.allowed_ms(500), Some(21_000));
+        assert_eq!(site.read_header.allowed_ms(500_000), Some(40_000));
+        assert_eq!(site.read_body.allowed_ms(500_000), Some(1_020_000));
+        assert_eq!(site.read_handshake.allowed_ms(0), None);
         assert_eq!(site.name, "main.example");
     }
 

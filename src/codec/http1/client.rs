@@ -11,6 +11,7 @@
 //! any doubt would hand one client's response to another (CVE-2010-2068, CVE-2012-3502).
 
 use super::content::{Content, Step};
+use super::lines::Strictness;
 use super::response;
 use super::scan::Scan;
 use super::write::{self, Announce, Sending};
@@ -198,7 +199,7 @@ impl Client {
             head.fields.remove(FieldId::ContentLength);
         }
         self.closes |= !head.keep_alive;
-        self.reading = Reading::Content(Content::new(framing.body));
+        self.reading = Reading::Content(Content::new(framing.body, Strictness::Strict));
         Ok(())
     }
 

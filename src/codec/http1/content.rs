@@ -1,8 +1,8 @@
 //! Decoding content: by length, in chunks (RFC 9112 §7.1), or until the connection closes.
 //!
 //! ```text
-//! chunk:   Size ──► SizeLf ──► Data ──► DataCr ──► DataLf ──► Size
-//!            └─► Extension ─┘     (size 0) SizeLf ──► Trailers ──► End
+//! chunk:   Size ──► [Padding] ──► [Extension] ──► SizeLf ──► Data ──► DataCr ──► DataLf ──► Size
+//!                                       (size 0)  SizeLf ──► Trailers ──► End
 //! ```
 //!
 //! Everything but trailers is consumed as it arrives, so content needs no buffer beyond what was read.
@@ -21,15 +21,22 @@ const EXTENSIONS_MAX: u16 = 16 * 1024;
 /// A size needs 16 digits at most; a few zeros in front are tolerated.
 const SIZE_DIGITS_MAX: u8 = 20;
 
+/// Some old servers pad their sizes with white space, and httpd takes so much of it.
+const PADDING_MAX: u8 = 10;
+
 /// What is still to come of a message's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// So many bytes.
     Length(u64),
     /// Chunks; and how many bytes of extensions there have been.
-    Chunked { chunk: Chunk, extensions: u16 },
+    Chunked {
+        chunk: Chunk,
+        extensions: u16,
+        lines: Strictness,
+    },
     /// The trailer section after the last chunk.
-    Trailers,
+    Trailers(Strictness),
     /// Whatever arrives.
     UntilClose,
 }
@@ -38,7 +45,8 @@ pub(super) enum Content {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunk {
     Size { size: u64, digits: u8 },
-    Extension { size: u64 },
+    Padding { size: u64, count: u8 },
+    Extension { size: u64, quote: Quote },
     SizeLf { size: u64 },
     Data { left: u64 },
     DataCr,
@@ -58,16 +66,26 @@ pub(super) enum Step {
     End,
 }
 
+/// Where in a chunk extension's quoted string we are. A line end inside one is an end to some readers only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quote {
+    Outside,
+    Inside,
+    Escaped,
+}
+
 const FIRST: Chunk = Chunk::Size { size: 0, digits: 0 };
 
 impl Content {
-    pub(super) const fn new(body: Body) -> Self {
+    /// `lines` is how strict to be about the lines around chunks.
+    pub(super) const fn new(body: Body, lines: Strictness) -> Self {
         match body {
             Body::None => Self::Length(0),
             Body::Length(n) => Self::Length(n),
             Body::Chunked => Self::Chunked {
                 chunk: FIRST,
                 extensions: 0,
+                lines,
             },
             Body::UntilClose | Body::Tunnel => Self::UntilClose,
         }
@@ -87,15 +105,23 @@ impl Content {
             Self::UntilClose if input.is_empty() && is_eof => Step::End,
             Self::UntilClose if input.is_empty() => Step::Wait,
             Self::UntilClose => Step::Data(input.len()),
-            Self::Chunked { chunk, extensions } => match next_data(chunk, extensions, input)? {
+            Self::Chunked {
+                chunk,
+                extensions,
+                lines,
+            } => match next_data(chunk, extensions, *lines, input)? {
                 Some(step) => step,
                 None => {
-                    *self = Self::Trailers;
+                    let lines = *lines;
+                    *self = Self::Trailers(lines);
                     *scan = Scan::trailers();
-                    self.trailers(input, scan, limits)?
+                    self.trailers(lines, input, scan, limits)?
                 }
             },
-            Self::Trailers => self.trailers(input, scan, limits)?,
+            Self::Trailers(lines) => {
+                let lines = *lines;
+                self.trailers(lines, input, scan, limits)?
+            }
         };
         match step {
             Step::Wait if is_eof => Err(CodecError::truncated(
@@ -108,6 +134,7 @@ impl Content {
     /// Reads the trailer section, once it is complete.
     fn trailers(
         &mut self,
+        lines: Strictness,
         input: &mut Input,
         scan: &mut Scan,
         limits: &Limits,
@@ -117,7 +144,7 @@ impl Content {
         };
         let section = input.bytes().get(..end).unwrap_or_default();
         let mut fields = Fields::new();
-        Lines::new(section, Strictness::Strict).fields(&mut fields)?;
+        Lines::new(section, lines).fields(&mut fields)?;
         fields.retain(|id, name, _| may_trail(id, name));
         input.consume(end);
         *self = Self::Length(0);
@@ -145,6 +172,7 @@ fn portion(left: &mut u64, input: &Input) -> Step {
 fn next_data(
     chunk: &mut Chunk,
     extensions: &mut u16,
+    lines: Strictness,
     input: &mut Input,
 ) -> Result<Option<Step>, CodecError> {
     loop {
@@ -165,7 +193,10 @@ fn next_data(
                     return Err(CodecError::malformed("chunk extensions are too long"));
                 }
             }
-            *chunk = chunk.after(b)?;
+            *chunk = match lines {
+                Strictness::Unsafe if b == b'\n' => chunk.after_bare_lf()?,
+                Strictness::Strict | Strictness::Lenient | Strictness::Unsafe => chunk.after(b)?,
+            };
             is_last = *chunk == Chunk::Data { left: 0 };
             if let Chunk::Data { .. } = chunk {
                 break;
@@ -182,6 +213,22 @@ fn next_data(
 }
 
 impl Chunk {
+    /// The state after a LF where a bare one may end a line: behind a size and behind chunk data. Not behind an
+    /// extension, where some readers take it for a part of the text and find another chunk than we do.
+    const fn after_bare_lf(self) -> Result<Self, CodecError> {
+        match self {
+            Self::Size { size, digits: 1.. } | Self::Padding { size, .. } => {
+                Ok(Self::Data { left: size })
+            }
+            Self::DataCr => Ok(FIRST),
+            Self::Size { .. }
+            | Self::Extension { .. }
+            | Self::SizeLf { .. }
+            | Self::Data { .. }
+            | Self::DataLf => self.after(b'\n'),
+        }
+    }
+
     /// The state after one byte outside chunk data. `Data { left: 0 }` stands for the last chunk.
     const fn after(self, b: u8) -> Result<Self, CodecError> {
         match (self, b) {
@@ -198,9 +245,27 @@ impl Chunk {
                 }),
                 None => after_size(size, b),
             },
-            (Self::Extension { size }, b'\r') => Ok(Self::SizeLf { size }),
-            (Self::Extension { size }, b'\t' | b' '..=b'~' | 0x80..) => {
-                Ok(Self::Extension { size })
+            (Self::Padding { count, .. }, b' ' | b'\t') if count >= PADDING_MAX => Err(
+                CodecError::malformed("too much white space behind a chunk size"),
+            ),
+            (Self::Padding { size, count }, b' ' | b'\t') => Ok(Self::Padding {
+                size,
+                count: count + 1,
+            }),
+            (Self::Padding { size, .. }, b) => after_size(size, b),
+            (
+                Self::Extension {
+                    size,
+                    quote: Quote::Outside,
+                },
+                b'\r',
+            ) => Ok(Self::SizeLf { size }),
+            (Self::Extension { .. }, b'\r') => Err(CodecError::malformed(
+                "line end in a quoted chunk extension",
+            )),
+            (Self::Extension { size, quote }, b'\t' | b' '..=b'~' | 0x80..) => {
+                let quote = quote.after(b);
+                Ok(Self::Extension { size, quote })
             }
             (Self::Extension { .. }, _) => {
                 Err(CodecError::malformed("bad character in a chunk extension"))
@@ -217,12 +282,28 @@ impl Chunk {
     }
 }
 
-/// What may follow the digits of a size: the line's end, an extension, or white space, with which some old servers
-/// pad their sizes.
+impl Quote {
+    /// The state after one byte (RFC 9110 §5.6.4).
+    const fn after(self, b: u8) -> Self {
+        match (self, b) {
+            (Self::Outside, b'"') | (Self::Escaped, _) => Self::Inside,
+            (Self::Inside, b'"') | (Self::Outside, _) => Self::Outside,
+            (Self::Inside, b'\\') => Self::Escaped,
+            (Self::Inside, _) => Self::Inside,
+        }
+    }
+}
+
+/// What may follow the digits of a size: the line's end, an extension, or white space before either. Anything else
+/// behind white space could be a second size to another reader.
 const fn after_size(size: u64, b: u8) -> Result<Chunk, CodecError> {
     match b {
         b'\r' => Ok(Chunk::SizeLf { size }),
-        b';' | b' ' | b'\t' => Ok(Chunk::Extension { size }),
+        b';' => Ok(Chunk::Extension {
+            size,
+            quote: Quote::Outside,
+        }),
+        b' ' | b'\t' => Ok(Chunk::Padding { size, count: 1 }),
         _ => Err(CodecError::malformed("bad character in a chunk size")),
     }
 }

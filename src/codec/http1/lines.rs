@@ -1,8 +1,8 @@
 //! The slow parser: one line at a time, by httpd's rules, with a reason for every refusal.
 
 use crate::codec::CodecError;
-use crate::http::Fields;
 use crate::http::fields::{is_token, is_value};
+use crate::http::{FieldId, FieldSet, Fields};
 
 /// How strict to be about lines: what backends have always been forgiven is a way to smuggle requests when a
 /// client does it.
@@ -10,6 +10,9 @@ use crate::http::fields::{is_token, is_value};
 pub(super) enum Strictness {
     /// Requests and all trailers, as `HttpProtocolOptions Strict` wants it.
     Strict,
+    /// Requests under `HttpProtocolOptions Unsafe`: bare LF ends a line, and a control character in a value becomes a
+    /// space (RFC 9110 §5.5), unless the field says something about framing, routing or the connection.
+    Unsafe,
     /// Response heads: bare LF ends a line, and white space before a colon is dropped (RFC 9112 §5.1).
     Lenient,
 }
@@ -36,7 +39,7 @@ impl<'a> Lines<'a> {
         self.rest = self.rest.get(end + 1..).unwrap_or_default();
         let line = match (line.strip_suffix(b"\r"), self.strictness) {
             (Some(line), _) => line,
-            (None, Strictness::Lenient) => line,
+            (None, Strictness::Lenient | Strictness::Unsafe) => line,
             (None, Strictness::Strict) => {
                 return Err(CodecError::malformed("line ends with a bare line feed"));
             }
@@ -68,10 +71,10 @@ impl<'a> Lines<'a> {
         let trimmed = trim_end(name);
         let name = match self.strictness {
             Strictness::Lenient => trimmed,
-            Strictness::Strict if trimmed.len() != name.len() => {
+            Strictness::Strict | Strictness::Unsafe if trimmed.len() != name.len() => {
                 return Err(CodecError::malformed("white space before a field's colon"));
             }
-            Strictness::Strict => name,
+            Strictness::Strict | Strictness::Unsafe => name,
         };
         if name.is_empty() {
             return Err(CodecError::malformed("field line without a name"));
@@ -80,12 +83,48 @@ impl<'a> Lines<'a> {
             return Err(CodecError::malformed("bad character in a field name"));
         }
         let value = trim(value.get(1..).unwrap_or_default());
-        if !is_value(value) {
-            return Err(BAD_VALUE);
+        if is_value(value) {
+            fields.push(name, value);
+            return Ok(());
         }
-        fields.push(name, value);
-        Ok(())
+        match spaced(value) {
+            Some(spaced) if self.strictness == Strictness::Unsafe && is_plain(name) => {
+                fields.push(name, &spaced);
+                Ok(())
+            }
+            Some(_) | None => Err(BAD_VALUE),
+        }
     }
+}
+
+/// A value with a space for every control character; `None` if one of them is NUL, CR or LF, which the next reader may
+/// take for an end.
+fn spaced(value: &[u8]) -> Option<Vec<u8>> {
+    if value.iter().any(|b| b"\0\r\n".contains(b)) {
+        return None;
+    }
+    let is_control = |b: u8| b < b' ' && b != b'\t' || b == 0x7f;
+    let mended = value.iter().map(|&b| if is_control(b) { b' ' } else { b });
+    Some(mended.collect())
+}
+
+/// Whether a field is nobody's business on the way, so that its value may be mended.
+fn is_plain(name: &[u8]) -> bool {
+    const READ: FieldSet = FieldSet::of(&[
+        FieldId::Host,
+        FieldId::Connection,
+        FieldId::ProxyConnection,
+        FieldId::KeepAlive,
+        FieldId::ContentLength,
+        FieldId::TransferEncoding,
+        FieldId::Te,
+        FieldId::Trailer,
+        FieldId::Upgrade,
+        FieldId::Expect,
+        FieldId::MaxForwards,
+        FieldId::Via,
+    ]);
+    !READ.has(FieldId::of(name))
 }
 
 const BAD_VALUE: CodecError = CodecError::malformed("control character in a field value");

@@ -21,6 +21,7 @@ pub(super) fn decode(
     bytes: &[u8],
     scan: &mut Scan,
     limits: &Limits,
+    strictness: Strictness,
     shelf: &mut Shelf<RequestHead>,
     is_head: &mut bool,
 ) -> Result<Option<Decoded>, CodecError> {
@@ -46,7 +47,7 @@ pub(super) fn decode(
         None => {
             shelf.put(head);
             head = shelf.take();
-            slow(bytes, &mut head).map(|()| end)
+            slow(bytes, strictness, &mut head).map(|()| end)
         }
     };
     conclude(read, head, shelf, is_head)
@@ -129,9 +130,51 @@ pub(super) fn fast(bytes: &[u8], head: &mut RequestHead) -> Option<usize> {
 }
 
 /// Reads a complete head by our own rules.
-pub(super) fn slow(bytes: &[u8], head: &mut RequestHead) -> Result<(), CodecError> {
-    let mut lines = Lines::new(bytes, Strictness::Strict);
+pub(super) fn slow(
+    bytes: &[u8],
+    strictness: Strictness,
+    head: &mut RequestHead,
+) -> Result<(), CodecError> {
+    let mut lines = Lines::new(bytes, strictness);
     let line = lines.next_line()?;
+    let mended = (strictness == Strictness::Unsafe).then(|| mend(line));
+    request_line(mended.as_deref().unwrap_or(line), head)?;
+    lines.fields(&mut head.fields)
+}
+
+/// A request line with one space where there were several, none at its end, no fragment, and the version in capitals:
+/// what `HttpProtocolOptions Unsafe` forgives. Spaces inside the target stay, and are refused.
+fn mend(line: &[u8]) -> Vec<u8> {
+    let words = line.split(|&b| b == b' ').filter(|word| !word.is_empty());
+    let mut mended = Vec::with_capacity(line.len());
+    for (index, word) in words.enumerate() {
+        if index > 0 {
+            mended.push(b' ');
+        }
+        let fragment = (index == 1).then(|| memchr::memchr(b'#', word)).flatten();
+        let word = word
+            .get(..fragment.unwrap_or(word.len()))
+            .unwrap_or_default();
+        match word {
+            [
+                b'h' | b'H',
+                b't' | b'T',
+                b't' | b'T',
+                b'p' | b'P',
+                b'/',
+                rest @ ..,
+            ] if index == 2 => {
+                mended.extend_from_slice(b"HTTP/");
+                mended.extend_from_slice(rest);
+            }
+            _ => mended.extend_from_slice(word),
+        }
+    }
+    mended
+}
+
+/// Reads the request line.
+fn request_line(line: &[u8], head: &mut RequestHead) -> Result<(), CodecError> {
     let (method, rest) =
         split(line).ok_or(CodecError::malformed("request line without a target"))?;
     head.method =
@@ -157,7 +200,7 @@ pub(super) fn slow(bytes: &[u8], head: &mut RequestHead) -> Result<(), CodecErro
         }
         None => return Err(CodecError::malformed("malformed HTTP version")),
     };
-    lines.fields(&mut head.fields)
+    Ok(())
 }
 
 /// Splits at the first space.
@@ -171,7 +214,9 @@ fn interpret(head: &mut RequestHead) -> Result<Framing, CodecError> {
     check_host(head)?;
     let framing = framing::request(head.version, &head.fields)?;
     if framing.closes {
+        // RFC 9112 §6.3 rule 3: removed before anything is forwarded.
         head.fields.remove(FieldId::ContentLength);
+        head.is_dubious = true;
     }
     head.content = framing.content;
     head.keep_alive = !framing.closes && framing::keeps_alive(head.version, &head.fields);

@@ -9,6 +9,7 @@
 //! A pipelined request waits in the input until both directions of the one before it are done.
 
 use super::content::{Content, Step};
+use super::lines::Strictness;
 use super::request;
 use super::scan::Scan;
 use super::write::{self, Announce, Sending};
@@ -28,6 +29,8 @@ const EMPTY_LINES_MAX: u8 = 10;
 #[derive(Debug)]
 pub struct Server {
     limits: Limits,
+    /// How requests are read.
+    lines: Strictness,
     scan: Scan,
     reading: Reading,
     sending: Sending,
@@ -68,6 +71,7 @@ impl Server {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            lines: Strictness::Strict,
             scan: Scan::default(),
             reading: Reading::Idle,
             sending: Sending::Done,
@@ -84,9 +88,13 @@ impl Server {
         }
     }
 
-    /// Replaces the limits from the next head on: those of a virtual host are known only after the first.
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
+    /// Reads requests as `HttpProtocolOptions Unsafe` has it: what old clients get wrong is forgiven where the message
+    /// still has one meaning (bare LF, several spaces and a fragment in the request line, control characters in the
+    /// values of fields that nobody on the way reads). What is forwarded is put right.
+    #[must_use]
+    pub fn unsafe_lines(mut self) -> Self {
+        self.lines = Strictness::Unsafe;
+        self
     }
 
     fn is_between(&self) -> bool {
@@ -116,6 +124,7 @@ impl Server {
             input.bytes(),
             &mut self.scan,
             &self.limits,
+            self.lines,
             shelf,
             &mut self.is_head,
         )?;
@@ -132,7 +141,7 @@ impl Server {
         self.is_connect = head.method == Method::Connect;
         self.keeps_alive = head.keep_alive;
         self.expects_continue = head.expects_continue;
-        self.reading = Reading::Content(Content::new(framing.body));
+        self.reading = Reading::Content(Content::new(framing.body, self.lines));
         Ok(Some(head))
     }
 
@@ -223,7 +232,7 @@ impl Server {
         let persistence = head.fields.has(FieldId::Upgrade).then_some(&b"Upgrade"[..]);
         write::response(head, Announce::Nothing, persistence, out)?;
         self.closes = true;
-        self.reading = Reading::Content(Content::new(Body::Tunnel));
+        self.reading = Reading::Content(Content::new(Body::Tunnel, self.lines));
         self.sending = Sending::Raw;
         Ok(())
     }
@@ -235,8 +244,12 @@ impl Codec<Request, Response> for Server {
             return Ok(());
         }
         // RFC 9112 §2.2: a client may send an empty line too much after a request.
-        while self.empty_lines < EMPTY_LINES_MAX && input.bytes().starts_with(b"\r\n") {
-            input.consume(2);
+        while self.empty_lines < EMPTY_LINES_MAX {
+            match input.bytes() {
+                [b'\r', b'\n', ..] => input.consume(2),
+                [b'\n', ..] if self.lines == Strictness::Unsafe => input.consume(1),
+                _ => break,
+            }
             self.empty_lines += 1;
         }
         if input.is_empty() || input.bytes() == b"\r" {

@@ -191,6 +191,17 @@ fn heads_are_recycled_after_a_refusal_too() {
 }
 
 #[test]
+fn what_unsafe_forgives_reads_the_same_whole_and_in_pieces() {
+    play::run_all(
+        "http1-unsafe",
+        &play::Makers {
+            server: |limits| Box::new(Server::new(limits).unsafe_lines()),
+            client: |limits| Box::new(Client::new(limits)),
+        },
+    );
+}
+
+#[test]
 fn every_playbook_reads_the_same_whole_and_in_pieces() {
     play::run_all(
         "http1",
@@ -405,7 +416,7 @@ mod properties {
             let is_asked = request_bytes.first().is_some_and(u8::is_ascii_alphabetic);
             if let Some(end) = request::fast(&request_bytes, &mut fast).filter(|_| is_asked) {
                 let mut slow = RequestHead::default();
-                prop_assert_eq!(request::slow(&request_bytes[..end], &mut slow), Ok(()));
+                prop_assert_eq!(request::slow(&request_bytes[..end], lines::Strictness::Strict, &mut slow), Ok(()));
                 prop_assert_eq!(format!("{fast:?}"), format!("{slow:?}"));
             }
             let mut fast = ResponseHead::default();

@@ -134,7 +134,7 @@ pub(super) static TABLE: &[Directive] = &[
         "LimitRequestBody 1048576",
         limit_body,
     )
-    .default("1073741824"),
+    .default("0"),
     Directive::new(
         "LimitInternalRecursion",
         CORE,
@@ -235,6 +235,19 @@ pub(super) static TABLE: &[Directive] = &[
         protocol_options,
     )
     .default("Strict LenientMethods Require1.0"),
+    Directive::new(
+        "RegisterHttpMethod",
+        CORE,
+        Arity::OneOrMore,
+        Contexts::SERVER,
+        "methods that count as registered",
+        "RegisterHttpMethod BREW",
+        |scope, args| {
+            let words = args.texts().map(str::to_owned);
+            scope.server.own_methods.extend(words);
+            Ok(())
+        },
+    ),
 ];
 
 /// One number of LimitInternalRecursion; a small one is warned about, in httpd's words.
@@ -301,11 +314,12 @@ fn protocol_options(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Compla
         *slot = Some(value);
     }
     let [strict, registered, allow] = chosen;
-    if strict == Some(false) {
-        scope.directive_is_later("HttpProtocolOptions Unsafe");
-    }
     if allow == Some(true) {
-        scope.directive_is_later("HttpProtocolOptions Allow0.9");
+        let old = args
+            .texts()
+            .position(|word| word.eq_ignore_ascii_case("Allow0.9"));
+        let message = "HTTP/0.9 requests are answered with 400 whatever HttpProtocolOptions says";
+        scope.warn(args.complaint(old.unwrap_or(0), message));
     }
     let place = scope.place();
     let options = &mut scope.server.http_protocol_options;

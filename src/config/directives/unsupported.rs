@@ -43,8 +43,6 @@ pub(super) static TABLE: &[Directive] = policies! {
         "LockFile" "KeptBodySize" "ListenTCPDeferAccept" "ThreadStackMax";
     "core_module" Warn "HTTP/1.1 is what is spoken":
         "Protocols" "ProtocolsHonorOrder";
-    "core_module" Warn "methods are passed on to the backend; use Require method":
-        "RegisterHttpMethod";
     "core_module" Warn "confine the server from outside, as a service":
         "ChrootDir";
     "core_module" Ignore "":

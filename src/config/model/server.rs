@@ -74,6 +74,8 @@ merged! {
         pub strict_host_check: Setting<bool> => over,
         /// `HttpProtocolOptions`.
         pub http_protocol_options: ProtocolOptions => nested,
+        /// `RegisterHttpMethod`: the methods that count as known besides httpd's own.
+        pub own_methods: Vec<String> => append,
         /// `RequestReadTimeout`.
         pub request_read_timeout: ReadTimeouts => nested,
         /// `HostnameLookups`: only `on` and `double` are noted; the server never resolves clients.
@@ -224,7 +226,7 @@ merged! {
         pub strict: Setting<bool> => over,
         /// True for `RegisteredMethods`, false for `LenientMethods` (the default).
         pub registered_methods: Setting<bool> => over,
-        /// True for `Allow0.9` (httpd's default), false for `Require1.0` (what holds here).
+        /// True for `Allow0.9` (httpd's default), false for `Require1.0` (what holds here whatever is written).
         pub allow_http09: Setting<bool> => over,
     }
 }

@@ -152,6 +152,11 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).expect("it is open");
     }
 
+    /// The same, if the server has not ended the connection already.
+    pub(crate) fn try_half_close(&self) {
+        self.stream.shutdown(Shutdown::Write).ok();
+    }
+
     /// Sends in a thread of its own, until everything is sent.
     pub(crate) fn send_meanwhile(&self, bytes: Vec<u8>) -> std::thread::JoinHandle<()> {
         let mut stream = self.stream.try_clone().expect("one more descriptor");
