@@ -14,8 +14,8 @@ mod tests;
 use super::canonical::encode_path;
 use super::map::PathForm;
 use crate::config::model::{DirConfig, ProxyServer, Via};
-use crate::http::{FieldId, Form, RequestHead, Version, hop};
-use crate::request::max_forwards;
+use crate::http::{FieldId, RequestHead, Version, hop};
+use crate::request::{Headers, max_forwards};
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 
@@ -32,6 +32,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) proxy: &'a ProxyServer,
     /// What the sections say.
     pub(crate) dir: &'a DirConfig,
+    /// How they edit fields.
+    pub(crate) headers: Option<&'a Headers>,
     /// Our product and version, for `Via`.
     pub(crate) product: &'a str,
     /// The backend as `Host` has it.
@@ -61,7 +63,9 @@ impl Sender<'_> {
         head.version = Version::Http11;
         head.fields.clone_from(&self.client.fields);
         head.content = self.client.content;
-        hop::strip_request(&mut head.fields, |_| false);
+        hop::strip_request(&mut head.fields, |name| {
+            self.headers.is_some_and(|headers| headers.writes(name))
+        });
         if let Some(protocol) = self.upgrade {
             head.fields.push_id(FieldId::Upgrade, protocol);
         }
@@ -78,6 +82,9 @@ impl Sender<'_> {
             self.client.expects_continue && self.dir.forward_100_continue.or(true);
         if !head.expects_continue {
             head.fields.remove(FieldId::Expect);
+        } else if !head.fields.has(FieldId::Expect) {
+            // Taken away by RequestHeader, which decides about fields, not about who waits for whom; httpd puts it back too.
+            head.fields.set(FieldId::Expect, b"100-continue");
         }
         // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
         head.keep_alive = self.may_reuse && !self.client.is_dubious;
@@ -160,12 +167,10 @@ pub(crate) fn via_member(
     member
 }
 
-/// The authority that the client asked: an absolute-form target replaces `Host` (RFC 9112 §3.2.2).
+/// The authority that the client asked. That of an absolute-form target has replaced `Host` when the request was located, and RequestHeader
+/// may have replaced either.
 fn client_authority(head: &RequestHead) -> Option<&[u8]> {
-    match head.target.form() {
-        Form::Absolute => Some(head.target.authority()),
-        Form::Origin | Form::Authority | Form::Asterisk => head.fields.get(FieldId::Host),
-    }
+    head.fields.get(FieldId::Host)
 }
 
 /// Writes the target: `path` in the form that the rule left it in, behind `base`, the path of a member's own URL.

@@ -137,13 +137,14 @@ impl SiteHeaders {
             return None;
         }
         let early = self.early.clone();
-        let mut of_response = lists.of_response().chain(early.of_response());
+        let is_about = |id| move |edit: &Arc<Edit>| edit.is_about(id);
+        let edits_media_type = [&lists, &early]
+            .into_iter()
+            .flat_map(Lists::of_response)
+            .any(is_about(FieldId::ContentType));
         Some(Box::new(Headers {
-            edits_request_connection: lists
-                .request
-                .iter()
-                .any(|edit| edit.is_about(FieldId::Connection)),
-            edits_media_type: of_response.any(|edit| edit.is_about(FieldId::ContentType)),
+            edits_request_connection: lists.request.iter().any(is_about(FieldId::Connection)),
+            edits_media_type,
             lists,
             early,
         }))
@@ -231,7 +232,9 @@ impl Headers {
         match rules {
             HeaderRules::None => false,
             HeaderRules::Always => both.into_iter().any(always),
-            HeaderRules::All => both.into_iter().any(|lists| always(lists) || onsuccess(lists)),
+            HeaderRules::All => both
+                .into_iter()
+                .any(|lists| always(lists) || onsuccess(lists)),
         }
     }
 
@@ -288,7 +291,13 @@ impl Headers {
     }
 
     /// Makes one list of the tables and the media type.
-    fn join(&self, reply: Reply, fields: &mut Fields, added: &mut Fields, media_type: Option<&[u8]>) {
+    fn join(
+        &self,
+        reply: Reply,
+        fields: &mut Fields,
+        added: &mut Fields,
+        media_type: Option<&[u8]>,
+    ) {
         if let (true, Some(media_type)) = (self.edits_media_type, media_type) {
             added.remove(FieldId::ContentType);
             fields.set(FieldId::ContentType, media_type);

@@ -6,9 +6,9 @@
 //! Know first, in the order of the steps:
 //!
 //! ```text
-//! local address, Host ─► server ─► its SetEnvIf ─► path decoded and normalised ─► <Location> sections
+//! local address, Host ─► server ─► RequestHeader early, its SetEnvIf ─► path decoded and normalised ─► <Location> sections
 //!     ─► a handler claims (ProxyPass) ─► <Proxy> sections by target URL, under the <Location>s
-//!     ─► their SetEnvIf ─► access rules ─► SetEnv ─► the claimant, else what SetHandler names
+//!     ─► their SetEnvIf ─► access rules ─► SetEnv, RequestHeader ─► the claimant, else what SetHandler names
 //! ```
 //!
 //! As in httpd, a local TRACE and `OPTIONS *` are answered before access rules are looked at, and a forward-proxy
@@ -22,7 +22,7 @@ use super::admit;
 pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
 use super::vars::{self, TooLong};
-use super::{Answer, Ask, Claim, Env, Handler, Me, Peers, Site};
+use super::{Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site, Spoilt};
 use crate::config::model::{EncodedSlashes, Trace};
 use crate::http::fields::FieldId;
 use crate::http::head::ContentSize;
@@ -166,53 +166,130 @@ pub fn locate(
     me: &Me,
     cache: &mut DirCache,
     peers: &Peers,
-    head: &RequestHead,
-    now_us: u64,
+    head: &mut RequestHead,
+    moment: Moment,
     route: &mut Route,
 ) -> Result<(), Box<Answer>> {
     let again = route.again.take();
     route.clear();
-    let ask = Ask {
+    let place = Place {
         env,
         me,
-        head,
-        route: &NOWHERE,
         peers,
-        content: None,
-        slot: 0,
-        keepalives: 0,
-        now_us,
+        moment,
     };
     match again {
         Some(again) => resume(&again, route),
-        None => choose_site(&ask, route)?,
+        None => {
+            choose_site(&place.ask(head), route)?;
+            arrive(&place, head, route);
+        }
     }
-    if !find_path(&ask, route)? {
-        return Err(Answer::empty(Status::OK));
+    enter(&place.ask(head), cache, route)?;
+    edit_fields(&place, head, route);
+    hand_over(&place.ask(head), route)
+}
+
+/// Where and when a request is looked at, while its head may still change.
+struct Place<'a> {
+    env: &'static Env,
+    me: &'a Me,
+    peers: &'a Peers,
+    moment: Moment,
+}
+
+impl<'a> Place<'a> {
+    /// The request, of which nothing is known yet.
+    fn ask(&self, head: &'a RequestHead) -> Ask<'a> {
+        Ask {
+            env: self.env,
+            me: self.me,
+            head,
+            route: &NOWHERE,
+            peers: self.peers,
+            content: None,
+            slot: 0,
+            keepalives: 0,
+            now_us: self.moment.now_us,
+        }
     }
-    merge_sections(&ask, cache, route);
-    if ask_at(&ask, route).site().vars.has_sections() {
-        set_vars(&ask, route, |at, vars| {
+
+    fn facts<'b>(&self, route: &'b Route) -> Facts<'b> {
+        Facts {
+            vars: &route.vars,
+            attempt: &NOWHERE.vars,
+            request: None,
+            moment: self.moment,
+            board: self.env.board,
+        }
+    }
+}
+
+/// What is done to a head as soon as its server is known.
+fn arrive(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
+    if head.target.form() == Form::Absolute {
+        // RFC 9112 §3.2.2: "a proxy MUST ignore the received Host header field (if any) and instead replace it".
+        let RequestHead { target, fields, .. } = head;
+        fields.set(FieldId::Host, target.authority());
+    }
+    let site = ask_at(&place.ask(head), route).site();
+    if site.headers.has_early() {
+        let edited = site
+            .headers
+            .edit_early(&mut head.fields, &place.facts(route));
+        tell_spoilt(&ask_at(&place.ask(head), route), edited);
+    }
+}
+
+/// From the server to the sections, and through their access rules.
+fn enter(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) -> Result<(), Box<Answer>> {
+    if !find_path(ask, route)? {
+        return Err(Answer::empty(Status::OK).as_it_is());
+    }
+    merge_sections(ask, cache, route);
+    if ask_at(ask, route).site().vars.has_sections() {
+        set_vars(ask, route, |at, vars| {
             at.site().vars.apply_sections(at.dir(), at, vars)
         })?;
     }
     if let (Some(error), false) = (route.refusal, route.is_claimed) {
-        return Err(refused(&ask_at(&ask, route), error));
+        return Err(refused(&ask_at(ask, route), error));
     }
-    if !route.is_claimed && head.method == Method::Trace {
-        return Err(trace(&ask_at(&ask, route)));
+    if !route.is_claimed && ask.head.method == Method::Trace {
+        return Err(trace(&ask_at(ask, route)));
     }
-    check_access(&ask_at(&ask, route))?;
-    admit::size(&ask_at(&ask, route))?;
-    set_late_vars(&ask, route);
+    check_access(&ask_at(ask, route))?;
+    admit::size(&ask_at(ask, route))?;
+    set_late_vars(ask, route);
+    Ok(())
+}
+
+/// `RequestHeader`: from here on everybody sees the edited head.
+fn edit_fields(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
+    let dir = route.dir().or_else(|| route.site.map(|site| &site.base));
+    if let Some(headers) = dir.and_then(|dir| dir.headers.as_deref()) {
+        let edited = headers.edit_request(&mut head.fields, &place.facts(route));
+        tell_spoilt(&ask_at(&place.ask(head), route), edited);
+    }
+}
+
+/// Says that a field was left as it was.
+fn tell_spoilt(at: &Ask<'_>, edited: Result<(), Spoilt>) {
+    if let Err(spoilt) = edited {
+        spoilt.log(at);
+    }
+}
+
+/// To the claimant, or to whom SetHandler names.
+fn hand_over(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
     if route.is_claimed {
-        return check_forwardable(&ask_at(&ask, route));
+        return check_forwardable(&ask_at(ask, route));
     }
     route.handler = route.dir().and_then(|dir| dir.handler);
     if route.handler.is_some() {
         Ok(())
     } else {
-        Err(nobody(&ask_at(&ask, route)))
+        Err(nobody(&ask_at(ask, route)))
     }
 }
 
@@ -545,7 +622,7 @@ pub struct NotANumber;
 
 fn trace(at: &Ask<'_>) -> Box<Answer> {
     match check_trace(at) {
-        Ok(()) => Answer::trace(at),
+        Ok(()) => Answer::trace(at).as_it_is(),
         Err(answer) => answer,
     }
 }

@@ -202,7 +202,10 @@ fn check_request_verb(verb: Verb, args: &Args<'_>, first: usize) -> Result<(), C
 }
 
 fn action(verb: Verb, name: &Word, rest: &Rest<'_>) -> Result<HeaderAction, Complaint> {
-    let value = || rest.value.map_or_else(|| Ok(HeaderValue::default()), pieces);
+    let value = || {
+        rest.value
+            .map_or_else(|| Ok(HeaderValue::default()), pieces)
+    };
     Ok(match verb {
         Verb::Set => HeaderAction::Set(value()?),
         Verb::SetIfEmpty => HeaderAction::SetIfEmpty(value()?),
@@ -221,7 +224,9 @@ fn action(verb: Verb, name: &Word, rest: &Rest<'_>) -> Result<HeaderAction, Comp
             }
             HeaderAction::Edit {
                 pattern: rest.value.map(|word| word.text.clone()).unwrap_or_default(),
-                with: rest.substitution.map_or_else(|| Ok(HeaderValue::default()), pieces)?,
+                with: rest
+                    .substitution
+                    .map_or_else(|| Ok(HeaderValue::default()), pieces)?,
                 every: verb == Verb::EditEvery,
             }
         }
@@ -238,9 +243,11 @@ fn condition(word: &Word) -> Result<EditCondition, Complaint> {
         before.eq_ignore_ascii_case(prefix).then_some(rest)
     };
     if prefixed("expr=").is_some() {
-        return Err(Complaint::new("expressions in Header and RequestHeader are not available here")
-            .on(word)
-            .hint("use `env=NAME` or `env=!NAME`, with a SetEnvIf that sets NAME"));
+        return Err(Complaint::new(
+            "expressions in Header and RequestHeader are not available here",
+        )
+        .on(word)
+        .hint("use `env=NAME` or `env=!NAME`, with a SetEnvIf that sets NAME"));
     }
     match prefixed("env=") {
         Some("" | "!") => Err(Complaint::new(
@@ -270,7 +277,9 @@ fn field_name(scope: &mut Scope<'_>, word: &Word) -> Result<Option<String>, Comp
         FieldId::of(name.as_bytes()),
         FieldId::ContentLength | FieldId::TransferEncoding
     ) {
-        let message = format!("{name} cannot be edited: it says how the content is sent, which is up to the server");
+        let message = format!(
+            "{name} cannot be edited: it says how the content is sent, which is up to the server"
+        );
         scope.warn(Complaint::new(message).on(word).hint("remove the line"));
         return Ok(None);
     }
@@ -281,17 +290,20 @@ fn field_name(scope: &mut Scope<'_>, word: &Word) -> Result<Option<String>, Comp
 fn pieces(word: &Word) -> Result<HeaderValue, Complaint> {
     let text = word.text.as_str();
     if text.starts_with("expr=") {
-        return Err(Complaint::new("expressions in Header and RequestHeader are not available here")
-            .on(word)
-            .hint("use %{NAME}e, with a SetEnvIf that sets NAME"));
+        return Err(Complaint::new(
+            "expressions in Header and RequestHeader are not available here",
+        )
+        .on(word)
+        .hint("use %{NAME}e, with a SetEnvIf that sets NAME"));
     }
     let mut found = HeaderValue::default();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let (piece, length) = match rest.strip_prefix('%') {
             Some(tag) => {
-                let (piece, length) = tag_piece(tag)
-                    .map_err(|(message, end)| Complaint::new(message).on_part(word, at..at + 1 + end))?;
+                let (piece, length) = tag_piece(tag).map_err(|(message, end)| {
+                    Complaint::new(message).on_part(word, at..at + 1 + end)
+                })?;
                 (piece, length + 1)
             }
             None => {

@@ -23,9 +23,7 @@ pub use balancer::{
     Balancer, BalancerParams, FlushPackets, HealthMethod, Mapping, Member, MemberParams, Nonce,
     Secret, Separator, StatusBit, StatusEdit, Sticky, Worker,
 };
-pub use headers::{
-    EditCondition, HeaderAction, HeaderEdit, HeaderPiece, HeaderTable, HeaderValue,
-};
+pub use headers::{EditCondition, HeaderAction, HeaderEdit, HeaderPiece, HeaderTable, HeaderValue};
 pub use location::{
     DirConfig, ErrorDocument, ErrorOverride, ErrorPage, Handler, Location, Pattern, ProxySection,
 };

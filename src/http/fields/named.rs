@@ -109,7 +109,11 @@ impl Fields {
         // The written name stays: it is the sender's.
         let written = FieldName {
             id: name.id,
-            text: self.lines.get(first).map_or(&b""[..], |line| line.name(&self.bytes)).into(),
+            text: self
+                .lines
+                .get(first)
+                .map_or(&b""[..], |line| line.name(&self.bytes))
+                .into(),
         };
         self.write_line(first, &written, |bytes, lines| {
             let mut is_first = true;

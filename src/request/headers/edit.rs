@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::value::{Facts, Value};
 use crate::config::model::{EditCondition, HeaderAction, HeaderEdit};
 use crate::http::fields::{FieldId, FieldName};
-use crate::request::{Case, Pattern, Template};
+use crate::log::{Level, Module, Tag};
+use crate::request::{Ask, Case, Pattern, Template};
 
 /// One `Header` or `RequestHeader` line.
 #[derive(Debug)]
@@ -56,6 +57,19 @@ enum Condition {
 pub struct Spoilt {
     /// The field.
     pub name: String,
+}
+
+impl Spoilt {
+    /// Says it in the error log.
+    pub fn log(&self, ask: &Ask<'_>) {
+        let name = &self.name;
+        ask.log_tagged(
+            Module::Headers,
+            Level::Error,
+            Tag::Tn(360),
+            format_args!("a value for {name} has control characters; leaving the field as it was"),
+        );
+    }
 }
 
 impl Edit {

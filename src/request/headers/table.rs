@@ -181,7 +181,7 @@ impl<'a> Table<'a> {
 
 /// Whether a list has a member, which may have commas in quotes. As in httpd, blanks in front of a member do not count and those behind it
 /// do.
-fn has_member(list: &[u8], member: &[u8]) -> bool {
+pub(super) fn has_member(list: &[u8], member: &[u8]) -> bool {
     let mut rest = list;
     while !rest.is_empty() {
         rest = rest.trim_ascii_start();

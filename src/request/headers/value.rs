@@ -131,7 +131,13 @@ fn write(piece: &HeaderPiece, facts: &Facts<'_>, out: &mut Vec<u8>) {
         HeaderPiece::Var(name) => {
             // Line ends in a variable become spaces, as in httpd.
             let value = facts.var(name).unwrap_or(NULL).iter();
-            out.extend(value.map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
+            out.extend(value.map(|&byte| {
+                if matches!(byte, b'\r' | b'\n') {
+                    b' '
+                } else {
+                    byte
+                }
+            }));
             Ok(())
         }
         HeaderPiece::Tls(_) => {
@@ -148,7 +154,7 @@ fn shares(board: &Board) -> (u64, u64) {
     for (at, process) in (0..).zip(board.processes()) {
         if matches!(
             process.state(),
-            None | Some(ProcessState::Dead | ProcessState::Quiescing)
+            None | Some(ProcessState::Free | ProcessState::Quiescing | ProcessState::Dead)
         ) {
             continue;
         }
