@@ -30,6 +30,8 @@ pub struct Upstream {
     pub served: u32,
     /// When it became idle, or began to connect, in milliseconds of the loop's clock.
     pub since_ms: u64,
+    /// When it last took bytes of a request.
+    pub moved_ms: u64,
     /// The address that it leads to, unless it is a unix socket.
     pub address: Option<SocketAddr>,
     /// Addresses to try when this one fails.

@@ -46,9 +46,10 @@ impl Core {
         for head in [cell.head.take(), cell.asked.take()].into_iter().flatten() {
             gear.requests.put(head);
         }
-        if let Some(head) = cell.reply.take() {
+        for head in [cell.reply.take(), cell.early.take()].into_iter().flatten() {
             gear.responses.put(head);
         }
+        client.input.release();
         client.codec.reset(cell.stream);
         client.exchange = None;
         let must_linger = cell.request == Half::Open || cell.is_unread;
@@ -157,22 +158,13 @@ impl Core {
                 Side::Client,
                 FailureKind::ReadTimeout,
             ),
+            Phase::Prefetch => content_deadline(client, cell, site),
             Phase::Dial => self.dial_deadline(cell, site),
             Phase::Await | Phase::Relay if !client.output.is_empty() => slow_client,
             Phase::Await | Phase::Relay if self.waits_for_content(cell) => {
-                let silence = client.moved_ms + patience_ms;
-                let allowed = site.read_body.allowed_ms(cell.count.content_in);
-                let at = allowed.map_or(silence, |ms| silence.min(cell.count.phase_ms + ms));
-                (at, Side::Client, FailureKind::ReadTimeout)
+                content_deadline(client, cell, site)
             }
-            Phase::Await | Phase::Relay => {
-                let patience = millis(cell.plan.io_timeout).max(1);
-                (
-                    cell.count.backend_ms + patience,
-                    Side::Backend,
-                    FailureKind::ReadTimeout,
-                )
-            }
+            Phase::Await | Phase::Relay => self.backend_deadline(cell),
             Phase::Tunnel => {
                 let moved_ms = client.moved_ms.max(cell.count.backend_ms);
                 let patience_ms = patience_ms.max(millis(cell.plan.io_timeout));
@@ -184,6 +176,24 @@ impl Core {
             }
             Phase::Route | Phase::Answer | Phase::Finish => slow_client,
         }
+    }
+
+    /// By when the backend must have said something, or taken something of what it is sent.
+    fn backend_deadline(&self, cell: &Exchange) -> (u64, Side, FailureKind) {
+        let upstream = cell.upstream.and_then(|up| self.upstreams.at(up));
+        let moved_ms = upstream.map_or(0, |up| up.moved_ms);
+        let takes_nothing = upstream.is_some_and(|up| !up.output.is_empty());
+        let io_timeout = cell.plan.io_timeout;
+        let (patience, kind) = if cell.awaits_continue {
+            let patience = cell.plan.content.continue_timeout.unwrap_or(io_timeout);
+            (patience, FailureKind::ContinueTimeout)
+        } else if takes_nothing {
+            (io_timeout, FailureKind::WriteTimeout)
+        } else {
+            (io_timeout, FailureKind::ReadTimeout)
+        };
+        let at = cell.count.backend_ms.max(moved_ms) + millis(patience).max(1);
+        (at, Side::Backend, kind)
     }
 
     fn dial_deadline(&self, cell: &Exchange, site: &Site) -> (u64, Side, FailureKind) {
@@ -257,6 +267,8 @@ impl Core {
         let words = match (side, kind) {
             (Side::Client, FailureKind::WriteTimeout) => "the client took nothing for too long",
             (Side::Client, _) => "the client sent nothing, or too little, for too long",
+            (_, FailureKind::ContinueTimeout) => "it did not say 100 in time (ping, timeout)",
+            (_, FailureKind::WriteTimeout) => "the backend took nothing for too long (timeout)",
             (_, FailureKind::TunnelIdle) => "nothing moved in either direction",
             (_, FailureKind::Acquire) => "no connection became free in time (acquire)",
             (_, FailureKind::Resolve) => "the name was not resolved in time (connectiontimeout)",
@@ -278,6 +290,15 @@ fn head_deadline(client: &Client, site: &Site) -> u64 {
     let silence = client.moved_ms + site.timeout_ms;
     let allowed = site.read_header.allowed_ms(client.received);
     allowed.map_or(silence, |ms| silence.min(client.since_ms + ms))
+}
+
+/// By when more of a request's content must have come: RequestReadTimeout bounds the time in which it was waited for,
+/// Timeout each silence in it.
+fn content_deadline(client: &Client, cell: &Exchange, site: &Site) -> (u64, Side, FailureKind) {
+    let silence = client.moved_ms.max(cell.count.waiting_ms) + site.timeout_ms;
+    let allowed = site.read_body.allowed_ms(cell.count.content_in);
+    let at = allowed.map_or(silence, |ms| silence.min(cell.count.content_ms + ms));
+    (at, Side::Client, FailureKind::ReadTimeout)
 }
 
 /// Whole milliseconds of a timeout.

@@ -81,6 +81,7 @@ fn leave(
     cell.is_unread |= cell.request == Half::Open;
     cell.request = Half::Done;
     cell.content.clear();
+    client.input.release();
     let last = cell.head.replace(head);
     match (&cell.asked, last) {
         (None, last) => cell.asked = last,
@@ -116,6 +117,8 @@ impl Exchange {
         self.sent = Sent::Nothing;
         self.has_sent_end = false;
         self.awaits_continue = false;
+        self.held.clear();
+        self.early = None;
         self.backend_status = None;
     }
 }

@@ -15,12 +15,13 @@ use crate::transport::{Fill, Ready, Stream, Transport};
 
 use super::backend::{Upstream, UpstreamStage};
 use super::core::Core;
-use super::exchange::{Half, Phase};
+use super::exchange::Phase;
 use super::pool::{Offer, Parked};
 use super::pump;
 use super::slab::Key;
+use super::spool;
 use super::timers::Kind;
-use super::work::{Step, say_continue};
+use super::work::Step;
 
 /// Which rung of the ladder an exchange in phase *Dial* stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -147,6 +148,7 @@ impl Core {
             exchange: None,
             served: parked.served,
             since_ms: self.gear.now_ms,
+            moved_ms: self.gear.now_ms,
             address: None,
             others: VecDeque::new(),
             is_at_eof: false,
@@ -308,6 +310,7 @@ impl Core {
             exchange: None,
             served: 0,
             since_ms: self.gear.now_ms,
+            moved_ms: self.gear.now_ms,
             address,
             others,
             is_at_eof: false,
@@ -343,10 +346,7 @@ impl Core {
     /// The connection is ready: it gets the request's head.
     fn pair(&mut self, exchange: Key, key: Key) {
         self.link(exchange, key);
-        let sent = self
-            .send_head(exchange, key)
-            .and_then(|()| self.invite_content(exchange));
-        if let Err(failure) = sent {
+        if let Err(failure) = self.send_head(exchange, key) {
             // Sent so little that nothing can have been seen; the next look at the exchange deals with it.
             if let Some(cell) = self.exchanges.get_mut(exchange) {
                 cell.pending = Some(failure);
@@ -354,7 +354,7 @@ impl Core {
         }
     }
 
-    /// Encodes the head of the plan, and the end of a request without content.
+    /// Encodes the head of the plan. What follows it is the pump's.
     fn send_head(&mut self, exchange: Key, key: Key) -> Result<(), Failure> {
         let Self {
             exchanges,
@@ -377,7 +377,8 @@ impl Core {
         cell.count.backend_out = 0;
         cell.count.backend_in = 0;
         cell.count.backend_ms = gear.now_ms;
-        cell.awaits_continue = cell.plan.head.expects_continue && cell.request == Half::Open;
+        cell.plan.head.content = cell.held.size().unwrap_or_default();
+        cell.awaits_continue = cell.plan.head.expects_continue && !spool::is_without_content(cell);
         let part = Part::Head(std::mem::replace(&mut cell.plan.head, gear.requests.take()));
         let mut outlet = Outlet {
             output: &mut up.output,
@@ -391,49 +392,9 @@ impl Core {
         pushed?;
         cell.sent = Sent::Head;
         cell.mark(crate::log::Milestone::Dialed, gear.now_us);
-        if !cell.content.is_empty() {
-            pump::push(
-                up.codec.as_mut(),
-                cell,
-                &Part::Data(&cell.content),
-                &mut outlet,
-            )?;
-        }
-        if cell.request == Half::Done {
-            pump::push(up.codec.as_mut(), cell, &Part::End, &mut outlet)?;
-            cell.has_sent_end = true;
-        }
         cell.count.backend_out = up.output.len() as u64;
         cell.enter(Phase::Await, gear.now_ms);
         Ok(())
-    }
-
-    /// Tells a client that waits with its content to go on, when the backend will not be asked whether it should
-    /// (Proxy100Continue Off; RFC 9110 §10.1.1).
-    fn invite_content(&mut self, exchange: Key) -> Result<(), Failure> {
-        let Self {
-            exchanges,
-            clients,
-            gear,
-            ..
-        } = self;
-        let Some(cell) = exchanges.get_mut(exchange) else {
-            return Ok(());
-        };
-        let is_waiting = cell
-            .head
-            .as_deref()
-            .is_some_and(|head| head.expects_continue)
-            && cell.request == Half::Open
-            && !cell.awaits_continue
-            && !cell.has_said_continue;
-        match cell.client.and_then(|key| clients.at_mut(key)) {
-            Some(client) if is_waiting => {
-                cell.has_said_continue = true;
-                say_continue(cell, client, gear)
-            }
-            _ => Ok(()),
-        }
     }
 
     /// The addresses of a host have come, or not.

@@ -1,11 +1,11 @@
 //! One request with its response: the machine that everything else serves.
 //!
 //! ```text
-//!            ┌──────────── answer (admin page, error, redirect) ──────────────┐
-//!            │                                                                ▼
-//! Receive → Route → [Gather] → Dial → Await → Relay ──────────────────────→ Finish → (gone)
-//!              ▲                │        │ │    └─ cut short, client closed ──▲
-//!              └──── failed ────┴────────┘ └─ Tunnel (101, CONNECT) ──────────┘
+//!            ┌──────────── answer (admin page, error, redirect) ────────────┐
+//!            │                                                              ▼
+//! Receive → Route → [Gather] → Prefetch → Dial → Await → Relay ───────────→ Finish → (gone)
+//!              ▲                            │        │ │    └─ cut, closed ───▲
+//!              └────────── failed ──────────┴────────┘ └─ Tunnel (101, CONNECT)
 //!                 (the handler decides again: another member, or an answer)
 //! Answer → Route   for an ErrorDocument with a path of ours: the exchange goes on as a request for that path
 //! ```
@@ -23,6 +23,7 @@ use crate::request::{Answer, Detour, Failure, Plan, Route, Sent};
 
 use super::dial::Dialing;
 use super::slab::Key;
+use super::spool::Held;
 use super::tunnel::Told;
 
 /// Where an exchange is.
@@ -35,6 +36,8 @@ pub enum Phase {
     Route,
     /// A handler wants the whole content before it decides.
     Gather,
+    /// Content is read ahead, before anybody is asked to take it.
+    Prefetch,
     /// A connection to the backend is wanted or being made.
     Dial,
     /// The request is on its way; no final response yet.
@@ -58,9 +61,10 @@ impl Phase {
             (Self::Receive, Self::Route | Self::Answer | Self::Finish)
                 | (
                     Self::Route,
-                    Self::Gather | Self::Dial | Self::Answer | Self::Finish
+                    Self::Gather | Self::Prefetch | Self::Answer | Self::Finish
                 )
                 | (Self::Gather, Self::Route | Self::Answer | Self::Finish)
+                | (Self::Prefetch, Self::Dial | Self::Answer | Self::Finish)
                 | (
                     Self::Dial,
                     Self::Await | Self::Dial | Self::Answer | Self::Finish
@@ -109,6 +113,10 @@ pub struct Exchange {
     pub has_sent_end: bool,
     /// Content waits until the backend says 100, or answers (RFC 9110 §10.1.1).
     pub awaits_continue: bool,
+    /// Content that was read ahead, and what became of it.
+    pub held: Held,
+    /// The backend's final head, when it came instead of a 100: it waits until the content is sent.
+    pub early: Option<Box<ResponseHead>>,
     /// The request head, once it is there.
     pub head: Option<Box<RequestHead>>,
     /// The head as the client sent it, once another one has taken its place: that of an error document or of a
@@ -183,6 +191,12 @@ pub struct Count {
     pub backend_in: u64,
     /// When the phase began, in milliseconds of the loop's clock.
     pub phase_ms: u64,
+    /// When content began to be waited for, put off by every time in which it was not waited for.
+    pub content_ms: u64,
+    /// When it was last begun to be waited for.
+    pub waiting_ms: u64,
+    /// Since when it is not waited for, because the backend is not ready for it.
+    pub paused_ms: Option<u64>,
     /// When the backend last moved a byte.
     pub backend_ms: u64,
     /// Unix time of the response's first byte, in microseconds; 0 before.
@@ -195,7 +209,7 @@ impl Exchange {
     /// Makes the cell ready for its next tenant. Heads were taken out before.
     pub fn reset(&mut self) {
         debug_assert!(
-            self.upstream.is_none() && !self.has_plan,
+            self.upstream.is_none() && !self.has_plan && self.early.is_none(),
             "books were closed"
         );
         self.phase = Phase::Receive;
@@ -205,6 +219,7 @@ impl Exchange {
         self.sent = Sent::Nothing;
         self.has_sent_end = false;
         self.awaits_continue = false;
+        self.held.clear();
         self.detour = None;
         self.is_unread = false;
         self.status = None;
@@ -245,6 +260,19 @@ impl Exchange {
         self.trace.mark(milestone, now_us);
     }
 
+    /// Content is not waited for from now on: the backend is not ready for it.
+    pub fn pause_content(&mut self, now_ms: u64) {
+        self.count.paused_ms.get_or_insert(now_ms);
+    }
+
+    /// Content is waited for again. The time since the pause was not the client's.
+    pub fn resume_content(&mut self, now_ms: u64) {
+        if let Some(since) = self.count.paused_ms.take() {
+            self.count.content_ms += now_ms.saturating_sub(since);
+            self.count.waiting_ms = now_ms;
+        }
+    }
+
     /// Goes to another phase.
     pub fn enter(&mut self, next: Phase, now_ms: u64) {
         debug_assert!(
@@ -283,6 +311,7 @@ mod tests {
             Phase::Receive,
             Phase::Route,
             Phase::Gather,
+            Phase::Prefetch,
             Phase::Dial,
             Phase::Await,
             Phase::Relay,

@@ -32,12 +32,16 @@ impl Core {
         {
             self.pool.leave(backend, key);
         }
-        failure.sent = cell.sent;
-        failure.has_response = cell.backend_status.is_some();
-        failure.reused = cell
-            .upstream
-            .and_then(|up| self.upstreams.at(up))
-            .is_some_and(|up| up.served > 0);
+        let upstream = cell.upstream.and_then(|up| self.upstreams.at(up));
+        failure.sent = match (cell.sent, upstream) {
+            // Nothing of it has left us.
+            (Sent::Head, Some(up)) if up.output.len() as u64 == cell.count.backend_out => {
+                Sent::Nothing
+            }
+            (sent, _) => sent,
+        };
+        failure.has_response = cell.backend_status.is_some() || cell.early.is_some();
+        failure.reused = upstream.is_some_and(|up| up.served > 0);
         let has_begun = cell.reply.is_some();
         if failure.side == Side::Client || has_begun || !cell.has_plan {
             self.note(key, exchange, &failure);
@@ -187,7 +191,8 @@ impl Core {
             lease.settle(balancer::Outcome::NOTHING);
         }
         let (upstream, slot) = (cell.upstream.take(), cell.slot.take());
-        (cell.head, cell.asked, cell.reply) = (None, None, None);
+        (cell.head, cell.asked) = (None, None);
+        (cell.reply, cell.early) = (None, None);
         self.exchanges.release(exchange);
         if let Some(slot) = slot {
             self.tally.free(slot, self.gear.now_us);

@@ -1,5 +1,7 @@
 //! What every step of a turn needs: time, memory, configuration, logs.
 
+use std::path::PathBuf;
+
 use crate::buf::Blocks;
 use crate::codec::StreamId;
 use crate::http::head::Shelf;
@@ -30,6 +32,8 @@ pub struct Gear {
     pub now_us: u64,
     /// No new connections, and none is kept alive.
     pub is_draining: bool,
+    /// Where content is kept that is too large for memory.
+    pub spool: PathBuf,
 }
 
 impl Gear {
@@ -47,6 +51,7 @@ impl Gear {
             now_ms: 0,
             now_us: 0,
             is_draining: false,
+            spool: std::env::temp_dir(),
         }
     }
 }

@@ -8,7 +8,7 @@
 //! Know first: [`core::Core`] is three slabs side by side (clients, backends, exchanges) and never waits. `event_loop`
 //! feeds it events of real sockets, the simulation scripted ones.
 //!
-//! A request's way through this room: [`event_loop`] → [`core`] → [`work`] (the phases, step by step) → [`dial`]
+//! A request's way through this room: [`event_loop`] → [`core`] → [`work`] (the phases, step by step) → [`spool`] → [`dial`]
 //! (and `idle`, where connections wait) → [`pump`] → `relay` (→ [`tunnel`]) → `close` → [`books`]; `fail` where something goes wrong, `detour` where an error has a document. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
 //! [`pool`], [`tally`], [`gear`].
 
@@ -31,6 +31,7 @@ mod relay;
 #[cfg(test)]
 mod sim;
 pub mod slab;
+pub mod spool;
 pub mod tally;
 pub mod timers;
 pub mod tunnel;

@@ -12,6 +12,7 @@ use super::backend::Upstream;
 use super::client::Client;
 use super::exchange::{Exchange, Half};
 use super::gear::Gear;
+use super::spool;
 
 /// How a pump run ended.
 #[derive(Debug)]
@@ -86,16 +87,70 @@ pub fn fill_upstream(
     }
 }
 
-/// Moves request content towards the backend.
+/// What the next piece of a request's content is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    /// So many bytes; [`crate::buf::Input::taken`] lends them.
+    Data(usize),
+    /// There is no more.
+    End,
+    /// More must arrive first.
+    Dry,
+}
+
+/// Takes the next piece of content from the client's input.
+pub fn draw(
+    exchange: &mut Exchange,
+    client: &mut Client,
+    gear: &mut Gear,
+    content_max: u64,
+) -> Result<Drawn, Failure> {
+    let waiting = client.input.len();
+    let drawn = loop {
+        let part = client
+            .codec
+            .pull(exchange.stream, &mut client.input, &mut gear.requests)
+            .map_err(|error| Failure::codec(Side::Client, error))?;
+        match part {
+            None => break Drawn::Dry,
+            Some(Part::Data(bytes)) => break Drawn::Data(bytes.len()),
+            Some(Part::End) => break Drawn::End,
+            // Request trailers are never forwarded, as in httpd; notes and interims don't exist here.
+            Some(Part::Trailers(_) | Part::Note(_) | Part::Interim(_) | Part::Head(_)) => {}
+        }
+    };
+    exchange.count.bytes_in += (waiting - client.input.len().min(waiting)) as u64;
+    match drawn {
+        Drawn::Data(n) => {
+            exchange.count.content_in += n as u64;
+            if exchange.count.content_in > content_max {
+                return Err(too_large(content_max));
+            }
+        }
+        Drawn::End => exchange.request = Half::Done,
+        Drawn::Dry => {}
+    }
+    Ok(drawn)
+}
+
+/// The client announced or sent more content than is taken.
+pub fn too_large(content_max: u64) -> Failure {
+    Failure::new(
+        Side::Client,
+        FailureKind::TooLarge,
+        format!("request content is larger than LimitRequestBody {content_max}"),
+    )
+}
+
+/// Moves request content towards the backend: first what was read ahead, then what arrives.
 pub fn request(
     exchange: &mut Exchange,
     client: &mut Client,
     upstream: &mut Upstream,
     gear: &mut Gear,
-    content_max: u64,
 ) -> Result<Pumped, Failure> {
     let mut budget = BUDGET;
-    while exchange.request == Half::Open && !exchange.awaits_continue {
+    while !exchange.has_sent_end && !exchange.awaits_continue {
         if upstream
             .codec
             .room(exchange.upstream_stream, &upstream.output)
@@ -107,64 +162,82 @@ pub fn request(
                 .room(exchange.upstream_stream, &upstream.output)
                 == 0
             {
+                exchange.pause_content(gear.now_ms);
                 return Ok(Pumped::Stuck);
             }
         }
         if budget == 0 {
             return Ok(Pumped::Paused);
         }
-        let waiting = client.input.len();
-        let part = client
-            .codec
-            .pull(exchange.stream, &mut client.input, &mut gear.requests)
-            .map_err(|error| Failure::codec(Side::Client, error))?;
-        let mut outlet = Outlet {
-            output: &mut upstream.output,
-            blocks: &mut gear.blocks,
-        };
-        let queued = outlet.output.len();
-        let is_dry = match part {
-            None => true,
-            Some(Part::Data(bytes)) => {
-                budget = budget.saturating_sub(bytes.len());
-                exchange.count.content_in += bytes.len() as u64;
-                if exchange.count.content_in > content_max {
-                    return Err(Failure::new(
-                        Side::Client,
-                        FailureKind::TooLarge,
-                        format!("request content is larger than LimitRequestBody {content_max}"),
-                    ));
-                }
-                exchange.sent = Sent::Content;
-                push(
-                    upstream.codec.as_mut(),
-                    exchange,
-                    &Part::Data(bytes),
-                    &mut outlet,
-                )?;
-                false
+        let queued = upstream.output.len();
+        let moved = match spool::give(exchange, client, upstream, gear)? {
+            0 if exchange.request == Half::Done => {
+                end_request(exchange, client, upstream, gear)?;
+                0
             }
-            Some(Part::End) => {
-                exchange.request = Half::Done;
-                exchange.has_sent_end = true;
-                push(upstream.codec.as_mut(), exchange, &Part::End, &mut outlet)?;
-                false
-            }
-            // Request trailers are never forwarded, as in httpd; notes and interims don't exist here.
-            Some(Part::Trailers(_) | Part::Note(_) | Part::Interim(_) | Part::Head(_)) => false,
+            0 => match stream(exchange, client, upstream, gear)? {
+                Some(moved) => moved,
+                None => return Ok(Pumped::Stuck),
+            },
+            given => given,
         };
+        budget = budget.saturating_sub(moved);
         exchange.count.backend_out +=
             (upstream.output.len() - queued.min(upstream.output.len())) as u64;
-        exchange.count.bytes_in += (waiting - client.input.len().min(waiting)) as u64;
-        if is_dry && !fill_client(client, gear)? {
-            return Ok(Pumped::Stuck);
-        }
     }
-    Ok(if exchange.request == Half::Done {
+    Ok(if exchange.has_sent_end {
         Pumped::Ended
     } else {
         Pumped::Stuck
     })
+}
+
+/// Passes on what has arrived, which is not kept; `None` when nothing has.
+fn stream(
+    exchange: &mut Exchange,
+    client: &mut Client,
+    upstream: &mut Upstream,
+    gear: &mut Gear,
+) -> Result<Option<usize>, Failure> {
+    exchange.resume_content(gear.now_ms);
+    let content_max = spool::content_max(exchange);
+    match draw(exchange, client, gear, content_max)? {
+        Drawn::Data(n) => {
+            spool::release(exchange, client);
+            exchange.sent = Sent::Content;
+            let mut outlet = Outlet {
+                output: &mut upstream.output,
+                blocks: &mut gear.blocks,
+            };
+            let part = Part::Data(client.input.taken());
+            push(upstream.codec.as_mut(), exchange, &part, &mut outlet)?;
+            Ok(Some(n))
+        }
+        Drawn::End => Ok(Some(0)),
+        Drawn::Dry => Ok(fill_client(client, gear)?.then_some(0)),
+    }
+}
+
+/// The request is complete.
+fn end_request(
+    exchange: &mut Exchange,
+    client: &mut Client,
+    upstream: &mut Upstream,
+    gear: &mut Gear,
+) -> Result<(), Failure> {
+    let mut outlet = Outlet {
+        output: &mut upstream.output,
+        blocks: &mut gear.blocks,
+    };
+    push(upstream.codec.as_mut(), exchange, &Part::End, &mut outlet)?;
+    if exchange.plan.content.has_extra_crlf && !exchange.is_tunnel {
+        outlet.write(b"\r\n");
+    }
+    exchange.has_sent_end = true;
+    if exchange.backend_status.is_some() {
+        spool::release(exchange, client);
+    }
+    Ok(())
 }
 
 /// Encodes one part for the backend. A message that can't be expressed is the client's or ours, not the backend's.
@@ -288,9 +361,13 @@ pub fn flush_upstream(upstream: &mut Upstream, gear: &mut Gear) -> Result<(), Fa
     if upstream.output.is_empty() {
         return Ok(());
     }
+    let before = upstream.output.len();
     upstream
         .transport
         .flush(&mut upstream.output, &mut gear.blocks)
-        .map_err(|error| Failure::io(Side::Backend, FailureKind::Closed, &error))
-        .map(|_| ())
+        .map_err(|error| Failure::io(Side::Backend, FailureKind::Closed, &error))?;
+    if upstream.output.len() < before {
+        upstream.moved_ms = gear.now_ms;
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@ use super::exchange::{Exchange, Half, Phase};
 use super::gear::Gear;
 use super::pump::{self, Pumped};
 use super::slab::Key;
+use super::spool::{self, invite};
 use super::tunnel;
 use super::work::Step;
 
@@ -39,17 +40,16 @@ impl Core {
                 "the backend connection is gone",
             ));
         };
-        let content_max = cell
-            .route
-            .dir()
-            .map_or(u64::MAX, |dir| dir.limit_body_bytes);
-        let uploaded = pump::request(cell, client, upstream, gear, content_max)
+        let uploaded = pump::request(cell, client, upstream, gear)
             .and_then(|pumped| pump::flush_upstream(upstream, gear).map(|()| pumped));
         // A backend may answer early and close: what it said counts more than that it did not listen.
         let uploaded = match uploaded {
             Err(failure) if failure.side != Side::Backend => return Err(failure),
             other => other,
         };
+        if cell.early.is_some() {
+            return self.hold_response(key, exchange, &uploaded);
+        }
         match pump::response(cell, client, upstream, gear) {
             Ok(Pumped::Head(head)) => self.head_arrived(key, exchange, head),
             Ok(Pumped::Interim(head)) => self.interim_arrived(key, exchange, head),
@@ -77,6 +77,30 @@ impl Core {
         }
     }
 
+    /// A response that came instead of a 100 waits until the backend has what it was promised: one that keeps its
+    /// connection reads that in any case. If it can't be sent, the response is passed on as it is.
+    fn hold_response(
+        &mut self,
+        key: Key,
+        exchange: Key,
+        uploaded: &Result<Pumped, Failure>,
+    ) -> Result<Step, Failure> {
+        match uploaded {
+            Ok(Pumped::Paused) => {
+                self.again.push_back(key);
+                Ok(Step::Wait)
+            }
+            Ok(Pumped::Stuck | Pumped::Head(_) | Pumped::Interim(_)) => Ok(Step::Wait),
+            Ok(Pumped::Ended) | Err(_) => {
+                let cell = self.exchanges.get_mut(exchange);
+                match cell.and_then(|cell| cell.early.take()) {
+                    Some(head) => self.head_arrived(key, exchange, head),
+                    None => Ok(Step::Gone),
+                }
+            }
+        }
+    }
+
     /// The backend's final head: edited by the handler, then the client's.
     fn head_arrived(
         &mut self,
@@ -99,6 +123,15 @@ impl Core {
             return Err(failure);
         }
         let is_tunnel = tunnel::opens(cell, &head);
+        if cell.awaits_continue && head.keep_alive && head.status.as_u16() < 400 {
+            cell.awaits_continue = false;
+            cell.early = Some(head);
+            invite(cell, client, gear)?;
+            return Ok(Step::Again);
+        }
+        if cell.has_sent_end {
+            spool::release(cell, client);
+        }
         cell.backend_status = Some(head.status);
         cell.count.first_byte_us = gear.now_us;
         cell.mark(Mark::FirstByte, gear.now_us);
@@ -116,7 +149,8 @@ impl Core {
         cell.status = Some(head.status);
         // Whether the backend keeps its connection says nothing about the client's. A refusal in the middle of an upload
         // ends it, because the rest of the content is not waited for.
-        head.keep_alive = cell.request == Half::Done || head.status.as_u16() < 400;
+        head.keep_alive =
+            cell.request == Half::Done || head.status.as_u16() < 400 && !cell.awaits_continue;
         // What opens a tunnel is the backend's own word, as interim responses are.
         if !is_tunnel {
             edit_reply(cell, client, gear, HeaderRules::All, &mut head);
@@ -168,11 +202,13 @@ impl Core {
             let was_asked = cell
                 .head
                 .as_deref()
-                .is_some_and(|head| head.expects_continue);
+                .is_some_and(|head| head.expects_continue)
+                && !cell.has_said_continue;
             if !was_asked {
                 gear.responses.put(head);
                 return Ok(Step::Again);
             }
+            cell.has_said_continue = true;
         }
         let part = Part::Interim(head);
         let mut outlet = Outlet {

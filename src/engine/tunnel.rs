@@ -85,6 +85,7 @@ impl Core {
         cell.is_tunnel = true;
         cell.request = Half::Open;
         cell.response = Half::Open;
+        cell.has_sent_end = false;
         cell.awaits_continue = false;
         cell.count.backend_ms = gear.now_ms;
         if !gives_slot_back {
@@ -127,7 +128,7 @@ impl Core {
         let up = if is_dead(client.is_at_eof, &mut client.transport) {
             Err(broken(Side::Client, "reset after its end"))
         } else {
-            pump::request(cell, client, upstream, gear, u64::MAX)
+            pump::request(cell, client, upstream, gear)
                 .and_then(|pumped| pump::flush_upstream(upstream, gear).map(|()| pumped))
         };
         let queued = moved.1 as u64 + (cell.count.backend_out - moved.0);

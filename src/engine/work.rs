@@ -156,6 +156,7 @@ impl Core {
                 Phase::Receive => self.receive(key, exchange),
                 Phase::Route => self.decide(key, exchange),
                 Phase::Gather => self.gather(key, exchange),
+                Phase::Prefetch => self.prefetch(key, exchange),
                 Phase::Dial => self.dial(key, exchange),
                 Phase::Await | Phase::Relay => self.relay(key, exchange),
                 Phase::Tunnel => self.tunnel(key, exchange),
@@ -243,7 +244,13 @@ impl Core {
                 cell.has_sent_end = false;
                 cell.dialing = Dialing::Start;
                 cell.found = None;
-                cell.enter(Phase::Dial, now_ms);
+                cell.held.rewind();
+                if cell.held.size().is_some() {
+                    cell.enter(Phase::Dial, now_ms);
+                } else {
+                    (cell.count.content_ms, cell.count.waiting_ms) = (now_ms, now_ms);
+                    cell.enter(Phase::Prefetch, now_ms);
+                }
             }
             Verdict::Answer(answer) => {
                 cell.answer = Some(answer);

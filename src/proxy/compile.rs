@@ -287,6 +287,10 @@ impl Builder {
                 .timeout_s
                 .get()
                 .map(|&s| Duration::from_secs(u64::from(s))),
+            ping: params
+                .ping_ms
+                .get()
+                .map(|&ms| Duration::from_millis(u64::from(ms))),
         }
     }
 }

@@ -37,6 +37,7 @@ mod reverse;
 pub mod scheme;
 mod traces;
 mod upgrade;
+mod wishes;
 
 pub use compile::{identity, records};
 pub use scheme::{SCHEMES, Scheme};
@@ -94,6 +95,8 @@ struct Place {
     host: Vec<u8>,
     /// `timeout=`.
     timeout: Option<Duration>,
+    /// `ping=`.
+    ping: Option<Duration>,
     /// `upgrade=`.
     upgrades: Upgrades,
 }

@@ -13,8 +13,9 @@ mod tests;
 
 use super::canonical::encode_path;
 use super::map::PathForm;
+use super::wishes::Wishes;
 use crate::config::model::{DirConfig, ProxyServer, Via};
-use crate::http::{FieldId, RequestHead, Version, hop};
+use crate::http::{ContentSize, FieldId, RequestHead, Version, hop};
 use crate::request::{Headers, max_forwards};
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
@@ -40,6 +41,10 @@ pub(crate) struct Sender<'a> {
     pub(crate) host: &'a [u8],
     /// Whether the connection may serve another exchange.
     pub(crate) may_reuse: bool,
+    /// What the request's variables ask for.
+    pub(crate) wishes: Wishes,
+    /// Whether the member is asked if it is there before it gets content (`ping=`).
+    pub(crate) probes: bool,
     /// The protocol that the request may be switched to.
     pub(crate) upgrade: Option<&'a [u8]>,
 }
@@ -60,12 +65,17 @@ impl Sender<'_> {
     pub(crate) fn prepare(&self, head: &mut RequestHead) -> Result<(), Refusal> {
         let max_forwards = self.max_forwards()?;
         head.method.clone_from(&self.client.method);
-        head.version = Version::Http11;
+        head.version = if self.wishes.is_http10 {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
         head.fields.clone_from(&self.client.fields);
         head.content = self.client.content;
         hop::strip_request(&mut head.fields, |name| {
             self.headers.is_some_and(|headers| headers.writes(name))
         });
+        self.set_expectation(head);
         if let Some(protocol) = self.upgrade {
             head.fields.push_id(FieldId::Upgrade, protocol);
         }
@@ -78,17 +88,24 @@ impl Sender<'_> {
             head.fields
                 .set(FieldId::MaxForwards, Short::of(left).as_bytes());
         }
-        head.expects_continue =
-            self.client.expects_continue && self.dir.forward_100_continue.or(true);
+        // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
+        head.keep_alive = self.may_reuse && !self.client.is_dubious && !self.wishes.is_alone;
+        Ok(())
+    }
+
+    /// Whether the backend is asked before it gets content: because the client asks, or because a member is probed that
+    /// way. It is not asked in HTTP/1.0, which has no 100 (RFC 9110 §10.1.1).
+    fn set_expectation(&self, head: &mut RequestHead) {
+        let is_forwarded = self.client.expects_continue && self.dir.forward_100_continue.or(true);
+        let is_probe = self.probes && has_content(self.client);
+        head.expects_continue = !self.wishes.is_http10 && (is_forwarded || is_probe);
         if !head.expects_continue {
             head.fields.remove(FieldId::Expect);
         } else if !head.fields.has(FieldId::Expect) {
-            // Taken away by RequestHeader, which decides about fields, not about who waits for whom; httpd puts it back too.
-            head.fields.set(FieldId::Expect, b"100-continue");
+            // Asked for here, or taken away by RequestHeader, which decides about fields and not about who waits for whom; httpd puts it
+            // back too.
+            head.fields.push_id(FieldId::Expect, b"100-Continue");
         }
-        // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
-        head.keep_alive = self.may_reuse && !self.client.is_dubious;
-        Ok(())
     }
 
     /// What Max-Forwards becomes; `None` leaves it out (RFC 9110 §7.6.2).
@@ -165,6 +182,11 @@ pub(crate) fn via_member(
         member.add(format_args!(" ({product})"));
     }
     member
+}
+
+/// Whether content follows a head, as far as the head says.
+fn has_content(head: &RequestHead) -> bool {
+    !matches!(head.content, ContentSize::None | ContentSize::Length(0))
 }
 
 /// The authority that the client asked. That of an absolute-form target has replaced `Host` when the request was located, and RequestHeader

@@ -1,8 +1,9 @@
 //! Who may try again after a failure: the one table.
 //!
-//! Know first: a request is repeated only when that cannot do anything twice. Nothing of its content may be gone, and unless nothing was
-//! sent at all, the method must be idempotent (RFC 9110 §9.2.2). httpd never repeats on the same member and breaks the client's
-//! connection instead, hoping that the client repeats; here the connection is replaced.
+//! Know first: a request is repeated only when that cannot do anything twice. Nothing of its content may be gone: what was read ahead is
+//! kept, what was streamed is not. And unless nothing was sent at all, the method must be idempotent (RFC 9110 §9.2.2), or the backend was
+//! asked whether it wants the content and has not said so. httpd never repeats on the same member and breaks the client's connection
+//! instead, hoping that the client repeats; here the connection is replaced.
 //!
 //! reference §4.9, §4.10, §5.4; design §11.
 
@@ -43,6 +44,8 @@ pub(crate) fn again(failure: &Failure, circumstances: Circumstances) -> Again {
     } = circumstances;
     let is_repeatable = match failure.sent {
         Sent::Nothing => true,
+        // The content was held back, and nobody acts on a head alone.
+        Sent::Head if failure.kind == FailureKind::ContinueTimeout => true,
         Sent::Head => is_idempotent,
         Sent::Content => false,
     };
@@ -60,6 +63,19 @@ pub(crate) fn again(failure: &Failure, circumstances: Circumstances) -> Again {
     }
 }
 
+/// Why a request that a backend let drop without an answer is not sent again, for the log.
+pub(crate) fn why_not(failure: &Failure, is_idempotent: bool) -> Option<&'static str> {
+    let is_dropped = failure.side == Side::Backend
+        && failure.kind == FailureKind::Closed
+        && !failure.has_response;
+    match failure.sent {
+        _ if !is_dropped => None,
+        Sent::Content => Some("its content is not kept any more"),
+        Sent::Head if !is_idempotent => Some("its method is not idempotent"),
+        Sent::Nothing | Sent::Head => Some("the connection was a new one"),
+    }
+}
+
 /// The balancer's word for what went wrong, if it was the backend's doing.
 pub(crate) fn trouble(failure: &Failure) -> Option<Trouble> {
     if failure.side != Side::Backend {
@@ -73,11 +89,13 @@ pub(crate) fn trouble(failure: &Failure) -> Option<Trouble> {
         FailureKind::Closed => Trouble::ClosedEarly,
         FailureKind::ReadTimeout => Trouble::ReadTimeout,
         FailureKind::WriteTimeout => Trouble::WriteTimeout,
+        FailureKind::ContinueTimeout => Trouble::PingFailed,
         FailureKind::Malformed | FailureKind::TooLarge | FailureKind::Switched => {
             Trouble::BadResponse
         }
         // A tunnel ends so, whoever ends it.
         FailureKind::Unsendable
+        | FailureKind::Spool
         | FailureKind::TunnelIdle
         | FailureKind::TunnelBroken
         | FailureKind::Stopping => return None,

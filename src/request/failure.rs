@@ -47,6 +47,10 @@ pub enum FailureKind {
     Unsendable,
     /// The content is larger than LimitRequestBody allows.
     TooLarge,
+    /// The backend did not say in time whether it wants the content.
+    ContinueTimeout,
+    /// Content can't be kept until it is sent.
+    Spool,
     /// Nothing moved in a tunnel for too long.
     TunnelIdle,
     /// A connection of a tunnel broke.
@@ -188,6 +192,9 @@ impl Failure {
             (Side::Backend, FailureKind::Resolve) => {
                 Answer::proxy_error(ask, status, "DNS lookup failure for the backend")
             }
+            (Side::Backend, FailureKind::ContinueTimeout) => {
+                Answer::proxy_error(ask, status, "Timeout on 100-Continue")
+            }
             (Side::Backend, FailureKind::Closed | FailureKind::ReadTimeout) => {
                 Answer::proxy_error(ask, status, "Error reading from remote server")
             }
@@ -265,10 +272,20 @@ impl Failure {
                 Tag::Tn(313),
                 "{member} fell silent in the middle of its response",
             ),
+            (Side::Backend, FailureKind::ContinueTimeout) => (
+                Level::Error,
+                Tag::Tn(318),
+                "{member} did not say whether it wants the request's content",
+            ),
             (Side::Backend, FailureKind::WriteTimeout) => (
                 Level::Error,
                 Tag::Tn(309),
                 "{member} took nothing of the request for too long",
+            ),
+            (Side::Backend | Side::Ours, FailureKind::Spool) => (
+                Level::Error,
+                Tag::Tn(334),
+                "the request's content cannot be kept",
             ),
             (Side::Backend, FailureKind::Unsendable) => (
                 Level::Error,
@@ -325,8 +342,12 @@ impl Failure {
             (Side::Ours, _) => Status::INTERNAL_SERVER_ERROR,
             (
                 Side::Backend,
-                FailureKind::Connect | FailureKind::ConnectTimeout | FailureKind::Acquire,
+                FailureKind::Connect
+                | FailureKind::ConnectTimeout
+                | FailureKind::Acquire
+                | FailureKind::ContinueTimeout,
             ) => Status::SERVICE_UNAVAILABLE,
+            (Side::Backend, FailureKind::Spool) => Status::INTERNAL_SERVER_ERROR,
             (Side::Backend, FailureKind::Resolve) => Status::BAD_GATEWAY,
             (Side::Backend, FailureKind::WriteTimeout) => Status::GATEWAY_TIMEOUT,
             // httpd says 502 when the wait for a response ran out, and so do we.
@@ -380,7 +401,7 @@ pub struct Outcome {
 mod tests {
     use super::*;
 
-    const ALL: [FailureKind; 14] = [
+    const ALL: [FailureKind; 16] = [
         FailureKind::Resolve,
         FailureKind::Connect,
         FailureKind::ConnectTimeout,
@@ -391,6 +412,8 @@ mod tests {
         FailureKind::WriteTimeout,
         FailureKind::Unsendable,
         FailureKind::TooLarge,
+        FailureKind::ContinueTimeout,
+        FailureKind::Spool,
         FailureKind::Switched,
         FailureKind::TunnelIdle,
         FailureKind::TunnelBroken,
@@ -467,6 +490,13 @@ mod tests {
                 FailureKind::TooLarge,
                 413,
             ),
+            (
+                "ping_expired",
+                Side::Backend,
+                FailureKind::ContinueTimeout,
+                503,
+            ),
+            ("no_room_for_content", Side::Ours, FailureKind::Spool, 500),
             ("stopped", Side::Ours, FailureKind::Stopping, 503),
             ("our_fault", Side::Ours, FailureKind::Closed, 500),
         ];

@@ -123,8 +123,23 @@ pub struct Plan {
     pub vars: Environment,
     /// Take no idle connection: open one.
     pub is_fresh_only: bool,
+    /// How the request's content is read and sent.
+    pub content: ContentRules,
     /// If it becomes a tunnel, that is over when either side ends (`proxy-nohalfclose`).
     pub ends_at_first_eof: bool,
+}
+
+/// How the content of a forwarded request is read before a connection is wanted, and how it is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContentRules {
+    /// The backend must be told a length: content without one is read to its end before anybody is dialed.
+    pub needs_length: bool,
+    /// Content that has not arrived is not waited for before dialing.
+    pub dials_at_once: bool,
+    /// An empty line goes behind the request, as some old servers want.
+    pub has_extra_crlf: bool,
+    /// How long the backend may take to say 100 when it was asked to; `None` is as long as for a response.
+    pub continue_timeout: Option<Duration>,
 }
 
 /// A handler's own memory of one attempt; the engine only carries it.
@@ -165,6 +180,7 @@ impl Plan {
         self.attempt = 0;
         self.vars.clear();
         self.is_fresh_only = false;
+        self.content = ContentRules::default();
         self.ends_at_first_eof = false;
     }
 }

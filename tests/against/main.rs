@@ -3,7 +3,8 @@
 //! Responsible for: both servers, a backend that remembers what it saw, and the comparison of statuses, fields, contents and of what
 //! reached the backend. Not responsible for judging: a difference that is meant stands in the suite's `.known` file, with its reason.
 //!
-//! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends.
+//! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, and
+//! `@WS@` for the first one as `ws:`.
 //! `REQUESTS` are raw requests between lines of `%%`; line ends become CRLF, and each block is sent on a connection of its own, after which
 //! the client half-closes. A line of `# words` before a request names it.
 
@@ -154,7 +155,11 @@ struct Outcome {
 
 fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
     let (a, b) = (Origin::start("a", answer), Origin::start("b", answer));
-    let conf = conf.replace("@A@", &a.url()).replace("@B@", &b.url());
+    let websocket = a.url().replace("http:", "ws:");
+    let conf = conf
+        .replace("@A@", &a.url())
+        .replace("@B@", &b.url())
+        .replace("@WS@", &websocket);
     let server = Setup::new().program(program.clone()).start(&conf);
     let names = vec![
         (a.port().to_string(), "PORT-A"),
@@ -233,6 +238,11 @@ fn answer(call: &mut Call<'_>) {
         ),
         "error" => call.reply(500, &["Content-Type: text/plain"], b"broken"),
         "missing" => call.reply(404, &["Content-Type: text/plain"], b"not here"),
+        "426" => call.reply(426, &["Upgrade: websocket", "Connection: Upgrade"], b"ask"),
+        "h2c" => call.reply(200, &["Upgrade: h2c", "Connection: Upgrade"], b"later"),
+        "switch" => switch(call, "Upgrade: websocket\r\n"),
+        "switch-to-h2c" => switch(call, "Upgrade: h2c\r\n"),
+        "switch-to-nothing" => switch(call, ""),
         "dead" => call.close(),
         "nonsense" => call.send("HTTP/1.1 abc\r\n\r\n").close(),
         _ => call.reply(
@@ -241,6 +251,14 @@ fn answer(call: &mut Call<'_>) {
             &content,
         ),
     }
+}
+
+/// Switches protocols, whatever was asked for, and ends.
+fn switch(call: &mut Call<'_>, field: &str) {
+    call.send(format!(
+        "HTTP/1.1 101 Switching Protocols\r\n{field}Connection: Upgrade\r\nX-Backend: yes\r\n\r\n"
+    ))
+    .close();
 }
 
 /// What differs between two outcomes, in words.

@@ -100,16 +100,21 @@ impl Client {
             ContentSize::Unknown => (Announce::Chunked, Sending::Chunked),
         };
         let has_upgrade = head.fields.has(FieldId::Upgrade);
-        let persistence = match (has_upgrade, head.keep_alive) {
-            (true, _) => &b"Upgrade"[..],
-            (false, true) => b"Keep-Alive",
-            (false, false) => b"close",
+        if head.version == Version::Http10 && announce == Announce::Chunked {
+            return Err(CodecError::unsendable("chunks in an HTTP/1.0 request"));
+        }
+        let persistence = match (head.version, has_upgrade, head.keep_alive) {
+            // An old server knows no other way than to close.
+            (Version::Http10, _, _) => None,
+            (Version::Http11, true, _) => Some(&b"Upgrade"[..]),
+            (Version::Http11, false, true) => Some(&b"Keep-Alive"[..]),
+            (Version::Http11, false, false) => Some(&b"close"[..]),
         };
-        write::request(head, announce, Some(persistence), out)?;
+        write::request(head, announce, persistence, out)?;
         self.is_head = head.method == Method::Head;
         self.is_connect = head.method == Method::Connect;
         self.asked_upgrade = has_upgrade;
-        self.closes |= !head.keep_alive;
+        self.closes |= !head.keep_alive || head.version == Version::Http10;
         self.sending = sending;
         Ok(())
     }

@@ -6,7 +6,7 @@
 use crate::buf::Outlet;
 use crate::codec::CodecError;
 use crate::http::fields::{is_token, is_value};
-use crate::http::{FieldId, FieldSet, Fields, Method, RequestHead, ResponseHead, Status};
+use crate::http::{FieldId, FieldSet, Fields, Method, RequestHead, ResponseHead, Status, Version};
 
 /// Fields that only this hop's own framing and persistence may say.
 const OWN: FieldSet = FieldSet::of(&[
@@ -121,7 +121,11 @@ pub(super) fn request(
         return Err(CodecError::unsendable("the method is not a token"));
     }
     let method = head.method.as_str().as_bytes();
-    let line = [method, b" ", target, b" HTTP/1.1\r\n"];
+    let version: &[u8] = match head.version {
+        Version::Http10 => b" HTTP/1.0\r\n",
+        Version::Http11 => b" HTTP/1.1\r\n",
+    };
+    let line = [method, b" ", target, version];
     let skip = if head.fields.first_id() == Some(FieldId::Host) {
         out.write_pieces(&line);
         OWN

@@ -363,7 +363,7 @@ fn literal_text(word: &Word, at: usize, literal: &str) -> Result<String, Complai
     let refuse = |part: Range<usize>| {
         Complaint::new("a field's value cannot have line ends or control characters")
             .on_part(word, at + part.start..at + part.end)
-            .hint("a backslash is written `\\\\`")
+            .hint("`\\\\\\\\` is one backslash here")
     };
     let mut text = String::with_capacity(literal.len());
     let mut chars = literal.char_indices().peekable();

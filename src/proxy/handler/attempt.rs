@@ -8,13 +8,14 @@
 
 use super::super::map::{PathForm, Way};
 use super::super::outgoing::{Sender, write_target};
+use super::super::wishes::Wishes;
 use super::super::{Place, Proxy, traces};
 use super::answers::{Refused, no_handler, no_member, no_upgrade, refuse, via_name};
 use super::{is_traced, now_ms, url};
 use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
 use crate::config::model::{self, EncodedSlashes};
 use crate::log::{Environment, Trace22};
-use crate::request::{Ask, Plan, Verdict};
+use crate::request::{Ask, ContentRules, Plan, Verdict};
 use std::time::Duration;
 
 /// Where a request is to go.
@@ -216,6 +217,7 @@ impl Proxy {
             ));
         };
         let site = ask.site();
+        let wishes = Wishes::of(&ask.route.vars, ask.keepalives);
         let upgrade = place.upgrades.wanted(ask.head);
         if upgrade.is_none() && place.scheme_name == "ws" && self.wstunnel.serves(&ask.dir().config)
         {
@@ -231,6 +233,8 @@ impl Proxy {
             product: &ask.env.product,
             host: &place.host,
             may_reuse: backend.pool.reuse,
+            wishes,
+            probes: place.ping.is_some(),
             upgrade,
         };
         sender
@@ -247,6 +251,14 @@ impl Proxy {
             .timeout
             .or(of_server)
             .unwrap_or_else(|| Duration::from_millis(site.timeout_ms));
+        plan.is_fresh_only |= wishes.is_alone || wishes.is_fresh;
+        plan.content = ContentRules {
+            needs_length: wishes.has_length,
+            // Whoever asks first must not wait for what is not sent before the answer.
+            dials_at_once: wishes.dials_at_once || plan.head.expects_continue,
+            has_extra_crlf: wishes.has_extra_crlf,
+            continue_timeout: place.ping,
+        };
         plan.backend = Some(backend);
         Ok(())
     }

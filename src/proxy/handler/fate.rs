@@ -6,7 +6,7 @@
 //! Know first: a failure that the handler is not asked about – the client's, or one after the response began – is the engine's to log.
 //! mod_proxy_balancer's `post_request` and the loop of mod_proxy's `proxy_handler`, reference §4.8 to §4.10.
 
-use super::super::retry::{Again, Circumstances, again, trouble};
+use super::super::retry::{Again, Circumstances, again, trouble, why_not};
 use super::super::{Cluster, Proxy};
 use super::now_ms;
 use crate::balancer::{self, Judgement, Mark, Member, judge_status, judge_trouble};
@@ -46,7 +46,13 @@ impl Proxy {
             let balancer = &cluster.balancer.name;
             ask.trace22(&Trace22::PostRequest { balancer });
         }
-        let next = next(plan, cluster, member.filter(|_| is_marked), again, failure);
+        let marked = member.filter(|_| is_marked);
+        let mut next = next(plan, cluster, marked, again, failure);
+        if again == Again::Nobody
+            && let Some(reason) = why_not(failure, circumstances.is_idempotent)
+        {
+            next.insert_str(0, &format!("not repeated because {reason}, "));
+        }
         log_failure(ask, plan, failure, &next);
         again
     }

@@ -12,6 +12,8 @@ struct Case {
     from: &'static str,
     port: u16,
     may_reuse: bool,
+    wishes: Wishes,
+    probes: bool,
     upgrade: Option<&'static str>,
 }
 
@@ -33,6 +35,8 @@ impl Case {
             from: "192.0.2.7:4711",
             port: 80,
             may_reuse: true,
+            wishes: Wishes::default(),
+            probes: false,
             upgrade: None,
         }
     }
@@ -53,6 +57,8 @@ impl Case {
             product: "tine/0.1",
             host: b"www1.example.com:8080",
             may_reuse: self.may_reuse,
+            wishes: self.wishes,
+            probes: self.probes,
             upgrade: self.upgrade.map(str::as_bytes),
         };
         // Whatever the last exchange left behind must not show.
@@ -82,6 +88,20 @@ impl Case {
             .get(id)
             .map(|value| String::from_utf8_lossy(value).into_owned())
     }
+}
+
+#[test]
+fn a_wanted_protocol_is_the_only_upgrade_that_is_sent_on() {
+    let fields = [
+        ("Host", "h"),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "WebSocket"),
+    ];
+    let case = Case::new(&fields);
+    assert_eq!(case.field(FieldId::Upgrade), None);
+    let case = case.with(|case| case.upgrade = Some("websocket"));
+    assert_eq!(case.field(FieldId::Upgrade).as_deref(), Some("websocket"));
+    assert_eq!(case.sent().unwrap().fields.all(FieldId::Upgrade).count(), 1);
 }
 
 #[test]
