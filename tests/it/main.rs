@@ -17,6 +17,7 @@ mod demo;
 mod error_documents;
 #[expect(dead_code, reason = "the comparison with httpd uses the rest of it")]
 mod harness;
+mod headers;
 mod logs;
 mod packaged;
 mod proxy_http;

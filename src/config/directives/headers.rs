@@ -162,9 +162,10 @@ fn roles<'a>(verb: Verb, args: &'a Args<'_>, first: usize) -> Result<Rest<'a>, C
     }
     if matches!(verb, Verb::Unset | Verb::Echo) {
         if let (Some(_), Some(extra)) = (value, third) {
-            let message = match verb {
-                Verb::Echo => "Header echo takes two arguments",
-                _ => "header unset takes two arguments",
+            let message = if verb == Verb::Echo {
+                "Header echo takes two arguments"
+            } else {
+                "header unset takes two arguments"
             };
             return Err(Complaint::new(message).on(extra));
         }
