@@ -6,8 +6,8 @@
 use crate::http::{ResponseHead, hop};
 use crate::log::Milestone as Mark;
 use crate::request::{
-    Answer, Ask, Facts, Failure, Handler, HeaderRules, Milestone, Moment, Outcome, Plan, Reply,
-    Verdict, route,
+    Answer, Ask, Facts, Failure, Handler, HeaderRules, Interim, Milestone, Moment, Outcome, Plan,
+    Reply, Verdict, route,
 };
 use crate::sys::cpu;
 
@@ -115,6 +115,18 @@ pub(super) fn rewrite(
         handler.rewrite(ask, plan, reply)
     })
     .flatten()
+}
+
+pub(super) fn rewrite_interim(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    reply: &mut ResponseHead,
+) -> Interim {
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.rewrite_interim(ask, plan, reply)
+    })
+    .unwrap_or(Interim::Pass)
 }
 
 pub(super) fn settle(cell: &mut Exchange, client: &Client, gear: &Gear, outcome: &Outcome) {

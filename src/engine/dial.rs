@@ -374,6 +374,7 @@ impl Core {
                 "the connection takes no more requests",
             )
         })?;
+        up.codec.judge(cell.plan.bad_lines);
         cell.count.backend_out = 0;
         cell.count.backend_in = 0;
         cell.count.backend_ms = gear.now_ms;

@@ -4,10 +4,10 @@ use crate::buf::Outlet;
 use crate::http::{ContentSize, Method, Part, ResponseHead, Status};
 use crate::log::Milestone as Mark;
 use crate::request::{
-    Answer, Failure, FailureKind, HeaderRules, Milestone, Outcome, Side, Verdict,
+    Answer, Failure, FailureKind, HeaderRules, Interim, Milestone, Outcome, Side, Verdict,
 };
 
-use super::asks::{ask, edit_reply, rewrite, settle};
+use super::asks::{ask, edit_reply, rewrite, rewrite_interim, settle};
 use super::books::Books;
 use super::client::Client;
 use super::core::Core;
@@ -185,7 +185,7 @@ impl Core {
         &mut self,
         key: Key,
         exchange: Key,
-        head: Box<ResponseHead>,
+        mut head: Box<ResponseHead>,
     ) -> Result<Step, Failure> {
         let Self {
             clients,
@@ -196,18 +196,24 @@ impl Core {
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
-        if head.status == Status::CONTINUE {
-            cell.awaits_continue = false;
-            // RFC 9110 §15.2.1: meant for who asked. A client that did not ask may take it for its response.
-            let was_asked = cell
-                .head
-                .as_deref()
-                .is_some_and(|head| head.expects_continue)
-                && !cell.has_said_continue;
-            if !was_asked {
-                gear.responses.put(head);
-                return Ok(Step::Again);
-            }
+        let is_continue = head.status == Status::CONTINUE;
+        cell.awaits_continue &= !is_continue;
+        // RFC 9110 §15.2.1: meant for who asked. A client that did not ask may take it for its response.
+        let was_asked = cell
+            .head
+            .as_deref()
+            .is_some_and(|head| head.expects_continue)
+            && !cell.has_said_continue;
+        let passes = match rewrite_interim(cell, client, gear, &mut head) {
+            Interim::Pass => !is_continue || was_asked,
+            Interim::PassUnasked => true,
+            Interim::Drop => false,
+        };
+        if !passes {
+            gear.responses.put(head);
+            return Ok(Step::Again);
+        }
+        if is_continue {
             cell.has_said_continue = true;
         }
         let part = Part::Interim(head);
@@ -238,8 +244,11 @@ impl Core {
             client.codec.close_after_response();
         }
         let mut head = gear.responses.take();
-        head.status = answer.status;
-        head.reason.extend_from_slice(answer.reason.as_bytes());
+        head.set_status(answer.status);
+        if !answer.reason.is_empty() {
+            head.reason.clear();
+            head.reason.extend_from_slice(answer.reason.as_bytes());
+        }
         answer
             .fields
             .iter()

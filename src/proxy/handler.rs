@@ -27,8 +27,8 @@ use crate::http::uri::{self, EncodedSlashes};
 use crate::http::{ContentSize, FieldId, ResponseHead, Status};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
 use crate::request::verdict::Milestone;
-use crate::request::{Answer, Ask, Claim, Failure, Handler, Outcome, Plan, Verdict};
-use answers::{origin, override_error, via_name};
+use crate::request::{Answer, Ask, Claim, Failure, Handler, Interim, Outcome, Plan, Verdict};
+use answers::{interim_policy, origin, override_error, tell_skipped, via_name};
 use fate::settle;
 
 impl Handler for Proxy {
@@ -105,22 +105,13 @@ impl Handler for Proxy {
         if let Some(answer) = override_error(ask, head) {
             return Some(answer);
         }
-        let dir = &ask.dir().config;
-        let site = self.site(ask.site().index);
-        let members = |name: &str| {
-            let cluster = site.and_then(|site| self.cluster(site.balancer(name)?));
-            let members = cluster.map_or(&[][..], |cluster| &cluster.balancer.members);
-            members.iter().map(Member::name).collect()
-        };
+        if head.skipped_lines > 0 {
+            tell_skipped(ask, head.skipped_lines);
+        }
         let upgrade = self
             .place(plan)
             .and_then(|place| place.upgrades.offered(&head.fields));
-        Mirror {
-            dir,
-            members: &members,
-            origin: &|| origin(ask),
-        }
-        .rewrite(&mut head.fields);
+        self.forward_head(ask, head);
         if let Some(protocols) = upgrade {
             head.fields.push_id(FieldId::Upgrade, &protocols);
         }
@@ -128,12 +119,12 @@ impl Handler for Proxy {
             // httpd leaves out the length that a 304 only speaks of: there are clients that wait for it.
             head.content = ContentSize::None;
         }
-        let via = ask.site().server.proxy.via.or(Via::Off);
-        if matches!(via, Via::On | Via::Full) {
-            let value = via_member(via, ask.head.version, via_name(ask), &ask.env.product);
-            head.fields.push_id(FieldId::Via, value.as_bytes());
-        }
         None
+    }
+
+    fn rewrite_interim(&self, ask: &Ask<'_>, _plan: &Plan, head: &mut ResponseHead) -> Interim {
+        self.forward_head(ask, head);
+        interim_policy(ask)
     }
 
     fn finish(&self, ask: &Ask<'_>, plan: &mut Plan, outcome: &Outcome) {
@@ -163,6 +154,27 @@ impl Handler for Proxy {
 }
 
 impl Proxy {
+    /// Makes a head of the backend one of ours.
+    fn forward_head(&self, ask: &Ask<'_>, head: &mut ResponseHead) {
+        let site = self.site(ask.site().index);
+        let members = |name: &str| {
+            let cluster = site.and_then(|site| self.cluster(site.balancer(name)?));
+            let members = cluster.map_or(&[][..], |cluster| &cluster.balancer.members);
+            members.iter().map(Member::name).collect()
+        };
+        Mirror {
+            dir: &ask.dir().config,
+            members: &members,
+            origin: &|| origin(ask),
+        }
+        .rewrite(&mut head.fields);
+        let via = ask.site().server.proxy.via.or(Via::Off);
+        if matches!(via, Via::On | Via::Full) {
+            let value = via_member(via, ask.head.version, via_name(ask), &ask.env.product);
+            head.fields.push_id(FieldId::Via, value.as_bytes());
+        }
+    }
+
     fn cluster(&self, index: u32) -> Option<&Cluster> {
         self.clusters.get(index as usize)
     }

@@ -10,7 +10,7 @@
 //! ```text
 //! claims   map.rs        path → rule → target URL: a front from the configuration, a path from the request
 //! start    handler.rs    balancer::choose, or the worker with the longest path
-//!          outgoing.rs   the head that the backend gets, canonical.rs its path
+//!          outgoing.rs   the head that the backend gets, canonical.rs its path, upgrade.rs its Upgrade
 //! failed   retry.rs      the same member, another one, or nobody
 //! rewrite  reverse.rs    what the backend's head says of itself is said of us
 //! finish   handler.rs    the lease is settled, failonstatus looks at the status
@@ -25,7 +25,7 @@
 //! - Trailers of a response are passed on, and so is `Proxy-Authenticate` of a 407.
 //! - Lengths that contradict each other, lists of transfer codings, field names with other than token characters and answers that are not
 //!   HTTP/1 are a 502. httpd relays some of them as it understands them.
-//! - A page in place of a backend's answer (ProxyErrorOverride) has the usual reason phrase, not the backend's.
+//! - A switch of protocols needs an `Upgrade` that is meant for us, and a tunnel a 101 that fits it (`upgrade.rs`).
 
 mod canonical;
 mod compile;

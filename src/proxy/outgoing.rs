@@ -75,6 +75,10 @@ impl Sender<'_> {
         hop::strip_request(&mut head.fields, |name| {
             self.headers.is_some_and(|headers| headers.writes(name))
         });
+        if let Some(left) = max_forwards {
+            head.fields
+                .set(FieldId::MaxForwards, Short::of(left).as_bytes());
+        }
         self.set_expectation(head);
         if let Some(protocol) = self.upgrade {
             head.fields.push_id(FieldId::Upgrade, protocol);
@@ -83,10 +87,6 @@ impl Sender<'_> {
         self.set_via(head);
         if self.dir.add_headers.or(true) {
             self.add_forwarded(head);
-        }
-        if let Some(left) = max_forwards {
-            head.fields
-                .set(FieldId::MaxForwards, Short::of(left).as_bytes());
         }
         // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
         head.keep_alive = self.may_reuse && !self.client.is_dubious && !self.wishes.is_alone;
@@ -109,9 +109,9 @@ impl Sender<'_> {
     }
 
     /// What Max-Forwards becomes; `None` leaves it out (RFC 9110 §7.6.2).
-    fn max_forwards(&self) -> Result<Option<u32>, Refusal> {
+    fn max_forwards(&self) -> Result<Option<u64>, Refusal> {
         match max_forwards(self.client) {
-            Ok(None) => Ok(u32::try_from(self.proxy.max_forwards.or(-1)).ok()),
+            Ok(None) => Ok(u64::try_from(self.proxy.max_forwards.or(-1)).ok()),
             Ok(Some(hops)) => hops
                 .checked_sub(1)
                 .map(Some)

@@ -44,8 +44,8 @@ fn refuse_forwarding(at: &Ask<'_>, reason: &'static str) -> Box<Answer> {
 /// How many more proxies a request may pass, if it says so. The one that forwards it sends one less.
 ///
 /// # Errors
-/// The field is no number.
-pub fn max_forwards(head: &RequestHead) -> Result<Option<u32>, NotANumber> {
+/// The field is no number, or none that 64 bits hold.
+pub fn max_forwards(head: &RequestHead) -> Result<Option<u64>, NotANumber> {
     let mut values = head.fields.all(FieldId::MaxForwards);
     let Some(value) = values.next() else {
         return Ok(None);
@@ -58,11 +58,8 @@ pub fn max_forwards(head: &RequestHead) -> Result<Option<u32>, NotANumber> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(NotANumber);
     }
-    // More digits than fit are still a number; no path is that long.
-    let parsed = std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse().ok());
-    Ok(Some(parsed.unwrap_or(u32::MAX)))
+    let text = std::str::from_utf8(digits).map_err(|_| NotANumber)?;
+    text.parse().map(Some).map_err(|_| NotANumber)
 }
 
 /// A Max-Forwards field that is no number.

@@ -305,7 +305,7 @@ impl Headers {
         fields.precede(added);
         for id in [FieldId::Date, FieldId::Server] {
             if reply.is_proxied {
-                fields.keep_one(id);
+                fields.keep_first_of(id);
             } else {
                 // What we say ourselves is said by us, and now.
                 fields.remove(id);

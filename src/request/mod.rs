@@ -52,5 +52,5 @@ pub use pattern::{Case, Groups, Pattern};
 pub use route::{Again, NOWHERE, Route, locate};
 pub use site::{ReadRule, Site};
 pub use template::Template;
-pub use verdict::{Claim, ContentRules, Handler, Milestone, Plan, Ticket, Verdict};
+pub use verdict::{Claim, ContentRules, Handler, Interim, Milestone, Plan, Ticket, Verdict};
 pub use vhost::Vhosts;

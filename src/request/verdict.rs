@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Address, Answer, Ask, Backend, Failure, Outcome, PlannedAddress};
+use crate::codec::BadLine;
 use crate::http::{RequestHead, ResponseHead};
 use crate::log::Environment;
 
@@ -38,6 +39,11 @@ pub trait Handler: Sync {
         None
     }
 
+    /// Edits the head of an interim response of the backend, and decides whether the client gets it.
+    fn rewrite_interim(&self, _ask: &Ask<'_>, _plan: &Plan, _head: &mut ResponseHead) -> Interim {
+        Interim::Pass
+    }
+
     /// The exchange is over, well or not: settles what the plan claimed. Called exactly once for every plan that
     /// was carried out and for which `failed` was not called.
     fn finish(&self, _ask: &Ask<'_>, _plan: &mut Plan, _outcome: &Outcome) {}
@@ -66,6 +72,17 @@ pub enum Milestone {
     BodySent,
     /// The connection was given back or closed.
     Released,
+}
+
+/// What becomes of an interim response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interim {
+    /// The client gets it, but a 100 only when it waits for one.
+    Pass,
+    /// The client gets it.
+    PassUnasked,
+    /// It is dropped.
+    Drop,
 }
 
 /// A decision.
@@ -123,6 +140,8 @@ pub struct Plan {
     pub vars: Environment,
     /// Take no idle connection: open one.
     pub is_fresh_only: bool,
+    /// What becomes of a response with a line that is no field line.
+    pub bad_lines: BadLine,
     /// How the request's content is read and sent.
     pub content: ContentRules,
     /// If it becomes a tunnel, that is over when either side ends (`proxy-nohalfclose`).
@@ -180,6 +199,7 @@ impl Plan {
         self.attempt = 0;
         self.vars.clear();
         self.is_fresh_only = false;
+        self.bad_lines = BadLine::Refuse;
         self.content = ContentRules::default();
         self.ends_at_first_eof = false;
     }

@@ -175,9 +175,6 @@ pub(super) static TABLE: &[Directive] = &[
                     "ProxyBadHeader must be one of: IsError | Ignore | StartBody",
                 )
             })?;
-            if value != BadHeader::IsError {
-                scope.directive_is_later("ProxyBadHeader");
-            }
             scope.server.proxy.bad_header = scope.set(value);
             Ok(())
         },

@@ -151,13 +151,6 @@ impl Fields {
         self.is_dirty |= others.is_dirty;
     }
 
-    /// Keeps the first line of a name alone.
-    pub fn keep_one(&mut self, id: FieldId) {
-        if let Some(first) = self.position(id) {
-            self.keep_first(id, first);
-        }
-    }
-
     fn place(&self, name: &FieldName) -> Option<usize> {
         if !self.seen.meets(FieldSet::of(&[name.id])) {
             return None;

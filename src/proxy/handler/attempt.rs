@@ -13,7 +13,8 @@ use super::super::{Place, Proxy, traces};
 use super::answers::{Refused, no_handler, no_member, no_upgrade, refuse, via_name};
 use super::{is_traced, now_ms, url};
 use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
-use crate::config::model::{self, EncodedSlashes};
+use crate::codec::BadLine;
+use crate::config::model::{self, BadHeader, EncodedSlashes};
 use crate::log::{Environment, Trace22};
 use crate::request::{Ask, ContentRules, Plan, Verdict};
 use std::time::Duration;
@@ -218,7 +219,10 @@ impl Proxy {
         };
         let site = ask.site();
         let wishes = Wishes::of(&ask.route.vars, ask.keepalives);
-        let upgrade = place.upgrades.wanted(ask.head);
+        let upgrade = match wishes.is_http10 {
+            true => None,
+            false => place.upgrades.wanted(ask.head),
+        };
         if upgrade.is_none() && place.scheme_name == "ws" && self.wstunnel.serves(&ask.dir().config)
         {
             return Err(no_upgrade(ask, place));
@@ -260,6 +264,11 @@ impl Proxy {
             continue_timeout: place.ping,
         };
         plan.backend = Some(backend);
+        plan.bad_lines = match site.server.proxy.bad_header.or(BadHeader::IsError) {
+            BadHeader::IsError => BadLine::Refuse,
+            BadHeader::Ignore => BadLine::Skip,
+            BadHeader::StartBody => BadLine::EndHead,
+        };
         Ok(())
     }
 }

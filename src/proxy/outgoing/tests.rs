@@ -199,7 +199,7 @@ fn clients_are_named_by_address_alone() {
 #[expect(clippy::type_complexity, reason = "the row of a table")]
 fn max_forwards_counts_down_and_ends() {
     // (ProxyMaxForwards, the client's field, ours or the refusal)
-    let rows: [(Option<i32>, Option<&str>, Result<Option<&str>, Refusal>); 10] = [
+    let rows: [(Option<i32>, Option<&str>, Result<Option<&str>, Refusal>); 13] = [
         (None, None, Ok(None)),
         (Some(-1), None, Ok(None)),
         (Some(10), None, Ok(Some("10"))),
@@ -209,7 +209,14 @@ fn max_forwards_counts_down_and_ends() {
         (None, Some("0"), Err(Refusal::MaxForwardsReached)),
         (None, Some("-1"), Err(Refusal::BadMaxForwards)),
         (None, Some("1x"), Err(Refusal::BadMaxForwards)),
-        (None, Some("99999999999999999999"), Ok(Some("4294967294"))),
+        (None, Some("+5"), Err(Refusal::BadMaxForwards)),
+        (None, Some("4294967296"), Ok(Some("4294967295"))),
+        (None, Some(""), Err(Refusal::BadMaxForwards)),
+        (
+            None,
+            Some("99999999999999999999"),
+            Err(Refusal::BadMaxForwards),
+        ),
     ];
     for (configured, sent, expected) in rows {
         let case = Case::new(

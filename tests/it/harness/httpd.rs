@@ -58,7 +58,7 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 17] = [
+const NEEDED: [&str; 19] = [
     "headers",
     "authz_core",
     "authz_host",
@@ -76,4 +76,6 @@ const NEEDED: [&str; 17] = [
     "reqtimeout",
     "env",
     "setenvif",
+    "headers",
+    "macro",
 ];
