@@ -19,6 +19,7 @@ mod error;
 pub mod limits;
 
 pub mod http1;
+pub mod raw;
 
 #[cfg(test)]
 mod play;

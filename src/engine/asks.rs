@@ -3,6 +3,8 @@
 //! A handler gets an [`Ask`], which borrows the exchange, and its plan, which it may change: the two are parts of one
 //! cell, so they are borrowed apart here and nowhere else.
 
+use std::net::SocketAddr;
+
 use crate::http::{ResponseHead, hop};
 use crate::log::Milestone as Mark;
 use crate::request::{
@@ -103,6 +105,18 @@ pub(super) fn retry(
         handler.failed(ask, plan, failure)
     })
     .unwrap_or(Verdict::Decline)
+}
+
+pub(super) fn found(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    addresses: &[SocketAddr],
+) -> Option<Verdict> {
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.found(ask, plan, addresses)
+    })
+    .flatten()
 }
 
 pub(super) fn rewrite(

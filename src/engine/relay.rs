@@ -8,6 +8,7 @@ use crate::request::{
 };
 
 use super::asks::{ask, edit_reply, rewrite, rewrite_interim, settle};
+use super::backend::Upstream;
 use super::books::Books;
 use super::client::Client;
 use super::core::Core;
@@ -111,6 +112,7 @@ impl Core {
         let Self {
             clients,
             exchanges,
+            upstreams,
             gear,
             books,
             ..
@@ -137,6 +139,9 @@ impl Core {
         cell.mark(Mark::FirstByte, gear.now_us);
         if let Some(answer) = rewrite(cell, client, gear, &mut head) {
             gear.responses.put(head);
+            if let Some(up) = cell.upstream.and_then(|up| upstreams.at_mut(up)) {
+                discard(cell, up, gear);
+            }
             if let Some(detour) = &mut cell.detour {
                 detour.start_over();
             }
@@ -309,7 +314,6 @@ impl Core {
             return;
         };
         let is_whole = outcome.failure.is_none()
-            && cell.response == Half::Done
             && cell.has_sent_end
             && !cell.is_tunnel
             && upstreams.at(up).is_some_and(|up| {
@@ -365,3 +369,28 @@ pub(super) fn push_own_head(
     }
     pushed
 }
+
+/// Takes what is here of a content that nobody gets. If that is all of it, the connection may serve again; it is not waited for.
+fn discard(cell: &mut Exchange, up: &mut Upstream, gear: &mut Gear) {
+    let mut left = DISCARD_MAX;
+    loop {
+        let part = up
+            .codec
+            .pull(cell.upstream_stream, &mut up.input, &mut gear.responses);
+        let is_dry = match part {
+            Ok(Some(Part::Data(bytes))) if bytes.len() <= left => {
+                left -= bytes.len();
+                false
+            }
+            Ok(Some(Part::Trailers(_) | Part::Note(_))) => false,
+            Ok(None) => true,
+            Ok(Some(_)) | Err(_) => return,
+        };
+        if is_dry && !matches!(pump::fill_upstream(up, cell, gear), Ok(true)) {
+            return;
+        }
+    }
+}
+
+/// Of a content that nobody gets at most so many bytes are read: then a new connection is cheaper.
+const DISCARD_MAX: usize = 64 * 1024;

@@ -8,7 +8,7 @@
 mod tunnels;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -111,7 +111,12 @@ struct SimWires {
 }
 
 impl Wires for SimWires {
-    fn connect(&mut self, _to: SocketAddr, _keepalive: bool) -> io::Result<Stream> {
+    fn connect(
+        &mut self,
+        _to: SocketAddr,
+        _source: Option<IpAddr>,
+        _keepalive: bool,
+    ) -> io::Result<Stream> {
         if self.refuse.load(Ordering::Relaxed) > 0 {
             self.refuse.fetch_sub(1, Ordering::Relaxed);
             return Err(io::ErrorKind::ConnectionRefused.into());

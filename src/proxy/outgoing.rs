@@ -41,6 +41,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) host: &'a [u8],
     /// Whether the connection may serve another exchange.
     pub(crate) may_reuse: bool,
+    /// The request is for somebody else: nothing is said of who asked us.
+    pub(crate) is_forward: bool,
     /// What the request's variables ask for.
     pub(crate) wishes: Wishes,
     /// Whether the member is asked if it is there before it gets content (`ping=`).
@@ -85,7 +87,7 @@ impl Sender<'_> {
         }
         self.set_host(head);
         self.set_via(head);
-        if self.dir.add_headers.or(true) {
+        if !self.is_forward && self.dir.add_headers.or(true) {
             self.add_forwarded(head);
         }
         // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
@@ -121,7 +123,7 @@ impl Sender<'_> {
     }
 
     fn set_host(&self, head: &mut RequestHead) {
-        if !self.dir.preserve_host.or(false) {
+        if self.is_forward || !self.dir.preserve_host.or(false) {
             head.fields.set(FieldId::Host, self.host);
             return;
         }
@@ -191,7 +193,7 @@ fn has_content(head: &RequestHead) -> bool {
 
 /// The authority that the client asked. That of an absolute-form target has replaced `Host` when the request was located, and RequestHeader
 /// may have replaced either.
-fn client_authority(head: &RequestHead) -> Option<&[u8]> {
+pub(crate) fn client_authority(head: &RequestHead) -> Option<&[u8]> {
     head.fields.get(FieldId::Host)
 }
 

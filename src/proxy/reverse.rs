@@ -23,18 +23,26 @@ const URLS: FieldSet = FieldSet::of(&[
 const DATES: FieldSet = FieldSet::of(&[FieldId::Date, FieldId::Expires, FieldId::LastModified]);
 
 /// What maps a backend's URLs to ours.
-pub(crate) struct Mirror<'a> {
+pub struct Mirror<'a> {
     /// What the sections say.
-    pub(crate) dir: &'a DirConfig,
+    pub dir: &'a DirConfig,
     /// The URLs of a balancer's members, by its name.
-    pub(crate) members: &'a dyn Fn(&str) -> Vec<&'a str>,
+    pub members: &'a dyn Fn(&str) -> Vec<&'a str>,
     /// Our own origin, `http://name:port`.
-    pub(crate) origin: &'a dyn Fn() -> String,
+    pub origin: &'a dyn Fn() -> String,
+}
+
+impl std::fmt::Debug for Mirror<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mirror")
+            .field("dir", self.dir)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Mirror<'_> {
     /// Edits the fields of a response.
-    pub(crate) fn rewrite(&self, fields: &mut Fields) {
+    pub fn rewrite(&self, fields: &mut Fields) {
         hop::strip_response(fields);
         // A type that browsers choose from several is nobody's choice: the first one counts, as in httpd.
         fields.keep_first_of(FieldId::ContentType);

@@ -25,6 +25,7 @@ pub mod failure;
 pub mod forwardable;
 pub mod glob;
 pub mod headers;
+mod open_proxy;
 pub mod pages;
 pub mod pattern;
 pub mod route;
@@ -52,5 +53,7 @@ pub use pattern::{Case, Groups, Pattern};
 pub use route::{Again, NOWHERE, Route, locate};
 pub use site::{ReadRule, Site};
 pub use template::Template;
-pub use verdict::{Claim, ContentRules, Handler, Interim, Milestone, Plan, Ticket, Verdict};
+pub use verdict::{
+    Claim, ContentRules, Exemption, Handler, Interim, Milestone, Plan, Ticket, Verdict,
+};
 pub use vhost::Vhosts;

@@ -81,6 +81,10 @@ fn explain(out: &mut Vec<u8>, page: &Page<'_>) {
                 "<p>Your browser sent a request that this server could not understand.<br />\n{notes}</p>\n"
             ),
         ),
+        403 => put(
+            out,
+            format_args!("<p>You don't have permission to access this resource.{notes}</p>\n"),
+        ),
         405 => put(
             out,
             format_args!("<p>The requested method {method} is not allowed for this URL.</p>\n"),
@@ -129,7 +133,6 @@ fn fixed(code: u16) -> Option<&'static str> {
              supplied the wrong\ncredentials (e.g., bad password), or your\nbrowser doesn't understand how to \
              supply\nthe credentials required.</p>\n"
         }
-        403 => "<p>You don't have permission to access this resource.</p>\n",
         404 => "<p>The requested URL was not found on this server.</p>\n",
         406 => {
             "<p>An appropriate representation of the requested resource could not be found on this server.</p>\n"

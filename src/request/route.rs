@@ -15,6 +15,8 @@
 //! request keeps its target undecoded, so that path sections do not match it (httpd's `ap_location_walk`,
 //! `proxy_detect`, `proxy_map_location`).
 
+mod forward;
+
 use std::fmt;
 
 use super::access::{self, Refusal};
@@ -227,7 +229,7 @@ impl<'a> Place<'a> {
 
 /// What is done to a head as soon as its server is known.
 fn arrive(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
-    if head.target.form() == Form::Absolute {
+    if head.target.form() == Form::Absolute && !head.target.authority().is_empty() {
         // RFC 9112 §3.2.2: "a proxy MUST ignore the received Host header field (if any) and instead replace it".
         let RequestHead { target, fields, .. } = head;
         fields.set(FieldId::Host, target.authority());
@@ -408,12 +410,13 @@ fn choose_site(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
 fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
     let site = ask_at(ask, route).site();
     let head = ask.head;
-    route.is_forward = site.is_forward_proxy && is_for_somebody_else(ask, site, route);
+    route.is_forward = site.is_forward_proxy && forward::is_for_somebody_else(ask, site, route);
     if site.vars.has_server() {
         set_vars(ask, route, |at, vars| site.vars.apply(at, vars))?;
     }
     if route.is_forward {
         route.path.extend_from_slice(head.target.raw());
+        forward::check_path(ask, route)?;
         return Ok(true);
     }
     match head.target.form() {
@@ -470,23 +473,6 @@ fn refused(at: &Ask<'_>, error: PathError) -> Box<Answer> {
         at.log_tagged(Module::Core, Level::Error, Tag::Ah(10244), message);
     }
     Answer::error(at, error.status)
-}
-
-/// Whether a proxy's client means another server: CONNECT, or an absolute target that is not one of ours.
-fn is_for_somebody_else(ask: &Ask<'_>, site: &Site, route: &Route) -> bool {
-    let target = &ask.head.target;
-    match target.form() {
-        Form::Authority => route.host_port.is_some(),
-        Form::Absolute => {
-            let port = route.host_port.unwrap_or(80);
-            let ours = site.port.map_or_else(
-                || port == 80 || port == ask.peers.local.port(),
-                |ours| ours == port,
-            );
-            !(target.scheme().eq_ignore_ascii_case(b"http") && ours && site.answers_to(&route.host))
-        }
-        Form::Origin | Form::Asterisk => false,
-    }
 }
 
 fn is_http(scheme: &[u8]) -> bool {

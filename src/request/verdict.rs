@@ -1,7 +1,7 @@
 //! What a handler decided, as a value: an answer, or a plan for the engine.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{Address, Answer, Ask, Backend, Failure, Outcome, PlannedAddress};
@@ -27,6 +27,17 @@ pub trait Handler: Sync {
     /// The plan could not be carried out. The handler decides again: another plan, or an answer. What the failed
     /// attempt claimed is settled here.
     fn failed(&self, ask: &Ask<'_>, plan: &mut Plan, failure: &Failure) -> Verdict;
+
+    /// The host that the plan names has these addresses. `Some` puts another decision in the place of connecting to
+    /// the first of them that takes the connection; the plan is not carried out then, as if `failed` had been called.
+    fn found(
+        &self,
+        _ask: &Ask<'_>,
+        _plan: &mut Plan,
+        _addresses: &[SocketAddr],
+    ) -> Option<Verdict> {
+        None
+    }
 
     /// Edits the head of the backend's response before the client sees it. `Some` replaces the response by an
     /// answer of ours (`ProxyErrorOverride`).
@@ -128,6 +139,8 @@ pub struct Plan {
     pub backend: Option<&'static Backend>,
     /// Which host and port, when the backend leaves that to the plan ([`super::Address::Planned`]).
     pub address: PlannedAddress,
+    /// Our own address for new connections, where the system shall not choose (`ProxySourceAddress`).
+    pub source: Option<IpAddr>,
     /// The request head to send.
     pub head: Box<RequestHead>,
     /// What the handler remembers of this attempt: claim on a member, balancer, route.
@@ -172,6 +185,24 @@ pub struct Ticket {
     pub member: Option<u32>,
     /// Members (by index) that were tried already in this exchange.
     pub tried: Vec<u32>,
+    /// The ProxyRemote that the request goes through, by its place among those of its server.
+    pub remote: Option<u32>,
+    /// The first ProxyRemote that may be asked; those before it failed. `u32::MAX` is none of them.
+    pub remotes_from: u32,
+    /// Whether the host's addresses exempt it from them (`NoProxy 10.0.0.0/8`).
+    pub exemption: Exemption,
+}
+
+/// What is known of an exemption that depends on a host's addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Exemption {
+    /// Nobody asked.
+    #[default]
+    NotAsked,
+    /// The addresses are awaited.
+    Awaited,
+    /// It does not hold.
+    Refuted,
 }
 
 impl Plan {
@@ -190,11 +221,15 @@ impl Plan {
         use crate::http::head::Recycle as _;
         self.backend = None;
         self.address.clear();
+        self.source = None;
         self.head.recycle();
         self.ticket.lease = None;
         self.ticket.balancer = None;
         self.ticket.member = None;
         self.ticket.tried.clear();
+        self.ticket.remote = None;
+        self.ticket.remotes_from = 0;
+        self.ticket.exemption = Exemption::NotAsked;
         self.io_timeout = Duration::ZERO;
         self.attempt = 0;
         self.vars.clear();

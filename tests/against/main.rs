@@ -4,7 +4,7 @@
 //! reached the backend. Not responsible for judging: a difference that is meant stands in the suite's `.known` file, with its reason.
 //!
 //! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, and
-//! `@WS@` for the first one as `ws:`.
+//! `@WS@` for the first one as `ws:`, and `@A-PORT@` and `@B-PORT@` for their ports; requests may name them too.
 //! `REQUESTS` are raw requests between lines of `%%`; line ends become CRLF, and each block is sent on a connection of its own, after which
 //! the client half-closes. A line of `# words` before a request names it.
 //!
@@ -219,10 +219,17 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
     };
     let (a, b) = (origin("a"), origin("b"));
     let websocket = a.url().replace("http:", "ws:");
-    let conf = conf
-        .replace("@A@", &a.url())
-        .replace("@B@", &b.url())
-        .replace("@WS@", &websocket);
+    let filled = |text: &str| {
+        let ports = [("@A-PORT@", a.port()), ("@B-PORT@", b.port())];
+        let filled = ports.iter().fold(text.to_owned(), |text, (name, port)| {
+            text.replace(name, &port.to_string())
+        });
+        filled
+            .replace("@A@", &a.url())
+            .replace("@B@", &b.url())
+            .replace("@WS@", &websocket)
+    };
+    let conf = filled(conf);
     let server = Setup::new().program(program.clone()).start(&conf);
     let names = vec![
         (a.port().to_string(), "PORT-A"),
@@ -238,7 +245,11 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
                 ..*script
             });
         let mut client = server.client();
-        client.try_send(&request.bytes).ok();
+        let bytes: Vec<u8> = match std::str::from_utf8(&request.bytes) {
+            Ok(text) => filled(text).into_bytes(),
+            Err(_) => request.bytes.clone(),
+        };
+        client.try_send(&bytes).ok();
         client.half_close();
         let mut responses = Vec::new();
         let end = loop {

@@ -68,6 +68,20 @@ pub(super) fn tell_skipped(ask: &Ask<'_>, lines: u16) {
     );
 }
 
+/// ProxyPreserveHost, and a client that names no host.
+pub(super) fn tell_hostless(ask: &Ask<'_>) {
+    let (name, target) = (&ask.site().name, Raw(ask.head.target.raw()));
+    ask.log_tagged(
+        Module::Proxy,
+        Level::Warn,
+        Tag::Ah(1092),
+        format_args!(
+            "no HTTP 0.9 request (with no host line) on incoming request and preserve host set forcing hostname to be {name} for uri \
+             {target}"
+        ),
+    );
+}
+
 pub(super) fn refuse(ask: &Ask<'_>, refusal: Refusal) -> Refused {
     match refusal {
         Refusal::BadMaxForwards => Answer::proxy_error(

@@ -57,6 +57,7 @@ impl Case {
             product: "tine/0.1",
             host: b"www1.example.com:8080",
             may_reuse: self.may_reuse,
+            is_forward: false,
             wishes: self.wishes,
             probes: self.probes,
             upgrade: self.upgrade.map(str::as_bytes),

@@ -58,7 +58,7 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 19] = [
+const NEEDED: [&str; 20] = [
     "headers",
     "authz_core",
     "authz_host",
@@ -66,6 +66,7 @@ const NEEDED: [&str; 19] = [
     "slotmem_shm",
     "proxy",
     "proxy_http",
+    "proxy_connect",
     "proxy_ajp",
     "proxy_wstunnel",
     "proxy_balancer",
