@@ -14,11 +14,11 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use crate::buf::Outlet;
 use crate::http::{ContentSize, Method, Part, RequestHead, Status};
 use crate::log::{Level, Module, Raw, Tag};
-use crate::request::files::{self, Facts, Reply, Trouble};
+use crate::request::files::{self, FileFacts, FileReply, Trouble};
 use crate::request::{Again, Answer, Ask, Detour, Failure, Route, Verdict, route};
 use crate::sys::regular::{self, Found};
 
-use super::asks::ask;
+use super::asks::{ask, moment};
 use super::client::Client;
 use super::core::Core;
 use super::exchange::{Exchange, Half, Phase};
@@ -65,7 +65,7 @@ impl Core {
                 size,
                 modified_us,
             }) => {
-                let facts = Facts { size, modified_us };
+                let facts = FileFacts { size, modified_us };
                 return self.begin_file(key, exchange, file, facts);
             }
             Ok(Found::Directory) if asking.route.path.ends_with(b"/") => {
@@ -87,7 +87,7 @@ impl Core {
         key: Key,
         exchange: Key,
         mut file: File,
-        facts: Facts,
+        facts: FileFacts,
     ) -> Result<Step, Failure> {
         let Self {
             clients,
@@ -104,8 +104,8 @@ impl Core {
         let error = error.filter(|status| *status != Status::OK);
         let asking = ask(cell, client, gear);
         let (answer, size) = match files::reply(&asking, &facts, error) {
-            Reply::Bare(answer) => return Ok(self.obey(exchange, Verdict::Answer(answer))),
-            Reply::File { head, from, size } => match file.seek(SeekFrom::Start(from)) {
+            FileReply::Bare(answer) => return Ok(self.obey(exchange, Verdict::Answer(answer))),
+            FileReply::File { head, from, size } => match file.seek(SeekFrom::Start(from)) {
                 Ok(_) => (head, size),
                 Err(error) => {
                     let trouble = Trouble::Other(error.raw_os_error().unwrap_or_default());
@@ -130,7 +130,7 @@ impl Core {
             .is_some_and(|head| head.method == Method::Head);
         let left = if is_head { 0 } else { size };
         cell.sending = Some(Sending { file, left });
-        if push_own_head(cell, client, gear, books, head).is_err() {
+        if push_own_head(cell, client, gear, books, answer.header_rules, head).is_err() {
             return Ok(cut_short(cell, gear));
         }
         Ok(Step::Again)
@@ -254,7 +254,7 @@ fn index(cell: &mut Exchange, client: &Client, gear: &mut Gear) -> Result<Step, 
         }
         let again = Again::of(&cell.route, site, vars.clone());
         let found = match head.target.assign(&target, false) {
-            Ok(()) => look_up(&head, again, client, gear),
+            Ok(()) => look_up(cell, &head, again, client, gear),
             Err(_) => Ok(false),
         };
         match found {
@@ -274,11 +274,15 @@ fn index(cell: &mut Exchange, client: &Client, gear: &mut Gear) -> Result<Step, 
 
 /// Whether a request would be answered by a backend or with a file.
 fn look_up(
+    cell: &Exchange,
     head: &RequestHead,
     again: Box<Again>,
     client: &Client,
     gear: &mut Gear,
 ) -> Result<bool, Box<Answer>> {
+    let moment = moment(cell, gear.now_us);
+    // What is edited for the look is edited again when the request goes there.
+    let mut head = head.clone();
     let Gear {
         env,
         me,
@@ -288,7 +292,7 @@ fn look_up(
     } = gear;
     let mut at = Route::default();
     at.again = Some(again);
-    match route::locate(env, me, cache, &client.peers, head, *now_us, &mut at) {
+    match route::locate(env, me, cache, &client.peers, &mut head, moment, &mut at) {
         Ok(()) if at.is_claimed => return Ok(true),
         Ok(()) => {}
         Err(answer) if answer.status == Status::NOT_FOUND => return Ok(false),
@@ -297,7 +301,7 @@ fn look_up(
     let asking = Ask {
         env,
         me,
-        head,
+        head: &head,
         route: &at,
         peers: &client.peers,
         content: None,

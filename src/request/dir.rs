@@ -15,7 +15,7 @@ use std::fmt;
 
 use super::glob::{self, Slash};
 use super::pattern::{Case, Pattern};
-use super::{Handler, Site};
+use super::{Handler, Headers, Site, SiteHeaders};
 use crate::config::Merge as _;
 use crate::config::model::{self, DirConfig, LevelMap};
 use crate::http::uri;
@@ -174,6 +174,8 @@ pub struct Dir {
     pub limit_body_bytes: u64,
     /// Whether any access rule is there at all.
     pub is_guarded: bool,
+    /// `Header` and `RequestHeader`, if there is any.
+    pub headers: Option<Box<Headers>>,
 }
 
 /// The sections that match one request, by their positions.
@@ -194,6 +196,7 @@ impl Dir {
     #[must_use]
     pub fn compile(
         server: &model::Server,
+        headers: &SiteHeaders,
         matching: &Matching<'_>,
         handlers: &[&'static dyn Handler],
     ) -> Self {
@@ -243,6 +246,7 @@ impl Dir {
             } else {
                 limit_body
             },
+            headers: headers.merge(matching, &config.files),
             is_guarded: config.access.compat.is_some() || config.access.require.is_some(),
             config,
         }
@@ -416,7 +420,12 @@ impl DirCache {
         if let Some(dir) = self.known.get(self.key.as_slice()) {
             return Merged::Kept(dir);
         }
-        let dir = Box::new(Dir::compile(&site.server, &matching(&self.key), handlers));
+        let dir = Box::new(Dir::compile(
+            &site.server,
+            &site.headers,
+            &matching(&self.key),
+            handlers,
+        ));
         if self.known.len() >= COMBINATIONS_MAX {
             return Merged::Single(dir);
         }

@@ -35,7 +35,7 @@ enum Alias {
 
 /// A place in the file system that a path leads to. Recycled with its route.
 #[derive(Debug, Default)]
-pub struct Place {
+pub struct FilePlace {
     /// The file, absolute; empty when the path leads nowhere.
     pub file: Vec<u8>,
     /// How many bytes of it are the directory that the configuration names: links above it are its own affair.
@@ -44,7 +44,7 @@ pub struct Place {
 
 /// What is known of an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct FileFacts {
     /// Its size in bytes.
     pub size: u64,
     /// When it was changed, in microseconds since 1970.
@@ -53,7 +53,7 @@ pub struct Facts {
 
 /// What becomes of a request for a file that is there.
 #[derive(Debug)]
-pub enum Reply {
+pub enum FileReply {
     /// This head, then the file or a part of it.
     File {
         /// Status and fields.
@@ -117,7 +117,7 @@ impl Roots {
     }
 
     /// Fills in where a decoded, normalised path leads; `place.file` is empty when it leads nowhere.
-    pub fn find(&self, path: &[u8], place: &mut Place) {
+    pub fn find(&self, path: &[u8], place: &mut FilePlace) {
         place.clear();
         let is_aliased = self.aliases.iter().any(|alias| alias.find(path, place));
         if !is_aliased && let Some(root) = &self.document_root {
@@ -130,7 +130,7 @@ impl Roots {
 }
 
 impl Alias {
-    fn find(&self, path: &[u8], place: &mut Place) -> bool {
+    fn find(&self, path: &[u8], place: &mut FilePlace) -> bool {
         match self {
             Self::Prefix { path: alias, real } => {
                 let Some(rest) = rest_behind(path, alias) else {
@@ -188,7 +188,7 @@ fn parent(file: &[u8]) -> usize {
     memchr::memrchr(b'/', file).unwrap_or(0)
 }
 
-impl Place {
+impl FilePlace {
     /// Leads nowhere from now on; the allocation is kept.
     pub fn clear(&mut self) {
         self.file.clear();
@@ -257,7 +257,7 @@ pub fn follows_links(ask: &Ask<'_>) -> bool {
 /// What is said with an open file: everything of the response but its content. A file that is the document of an error is
 /// said whole and with that status, whatever the client holds already.
 #[must_use]
-pub fn reply(ask: &Ask<'_>, facts: &Facts, error: Option<Status>) -> Reply {
+pub fn reply(ask: &Ask<'_>, facts: &FileFacts, error: Option<Status>) -> FileReply {
     let modified_s = (facts.modified_us / 1_000_000).min(ask.now_us / 1_000_000);
     let etag = etag(facts, ask.now_us);
     let mut head = Answer::empty(error.unwrap_or(Status::OK));
@@ -277,7 +277,7 @@ pub fn reply(ask: &Ask<'_>, facts: &Facts, error: Option<Status>) -> Reply {
     }
     if let Some(status) = asked {
         head.status = status;
-        return Reply::Bare(head);
+        return FileReply::Bare(head);
     }
     let range = match error {
         Some(_) => None,
@@ -285,7 +285,7 @@ pub fn reply(ask: &Ask<'_>, facts: &Facts, error: Option<Status>) -> Reply {
     };
     let size = facts.size;
     match range {
-        None => Reply::File {
+        None => FileReply::File {
             head,
             from: 0,
             size,
@@ -295,13 +295,13 @@ pub fn reply(ask: &Ask<'_>, facts: &Facts, error: Option<Status>) -> Reply {
             let value = format!("bytes {from}-{to}/{size}");
             head.fields.push(b"Content-Range", value.as_bytes());
             let size = to - from + 1;
-            Reply::File { head, from, size }
+            FileReply::File { head, from, size }
         }
         Some(Range::Outside) => {
             let mut answer = Answer::error(ask, Status::RANGE_NOT_SATISFIABLE);
             let value = format!("bytes */{size}");
             answer.fields.push(b"Content-Range", value.as_bytes());
-            Reply::Bare(answer)
+            FileReply::Bare(answer)
         }
     }
 }
@@ -355,7 +355,7 @@ fn range(ask: &Ask<'_>, size: u64, etag: &str, modified_s: u64) -> Option<Range>
 }
 
 /// The entity tag as httpd forms it by default. It is weak while the file may still be changed within the same moment.
-fn etag(facts: &Facts, now_us: u64) -> String {
+fn etag(facts: &FileFacts, now_us: u64) -> String {
     let is_settled = now_us.saturating_sub(facts.modified_us) > 1_000_000;
     let weak = if is_settled { "" } else { "W/" };
     format!("{weak}\"{:x}-{:x}\"", facts.size, facts.modified_us)

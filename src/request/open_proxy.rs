@@ -4,7 +4,7 @@
 //! is made up, who asks for places that no section names.
 
 use super::dir::{Dir, Matching, Section};
-use super::{Handler, Peers, access};
+use super::{Handler, Peers, SiteHeaders, access};
 use crate::config::Diagnostic;
 use crate::config::model::Server;
 use crate::http::Method;
@@ -35,7 +35,7 @@ pub(super) fn warning(
             proxies: &matching,
             ..Matching::default()
         };
-        let dir = Dir::compile(server, &matching, handlers);
+        let dir = Dir::compile(server, &SiteHeaders::default(), &matching, handlers);
         access::check(&dir.config.access, &peers, method, &Environment::new()).is_ok()
     };
     if !lets_in(b"http://host.example/", &Method::Get)

@@ -7,6 +7,7 @@ pub(super) mod balancer;
 mod core;
 mod files;
 mod forward;
+mod headers;
 pub(super) mod hosts;
 mod log;
 mod mpm;
@@ -34,6 +35,7 @@ pub(super) static TABLES: &[&[Directive]] = &[
     log::TABLE,
     access::TABLE,
     vars::TABLE,
+    headers::TABLE,
     reqtimeout::TABLE,
     status::TABLE,
     pass::TABLE,

@@ -11,6 +11,7 @@ mod access;
 mod balancer;
 mod files;
 mod forward;
+mod headers;
 mod location;
 mod log;
 mod mpm;
@@ -26,6 +27,7 @@ pub use balancer::{
 };
 pub use files::{FileAlias, MediaTypes};
 pub use forward::{Block, CONNECT_PORTS, Credentials, NoProxy, PortRange, Remote, RemoteMatch};
+pub use headers::{EditCondition, HeaderAction, HeaderEdit, HeaderPiece, HeaderTable, HeaderValue};
 pub use location::{
     AddedType, DirConfig, Directory, ErrorDocument, ErrorOverride, ErrorPage, FileSection, Handler,
     Location, Pattern, ProxySection,

@@ -38,7 +38,7 @@ fn access(granted: bool) -> Access {
 }
 
 fn found(server: &Server, path: &str) -> (String, String) {
-    let mut place = Place::default();
+    let mut place = FilePlace::default();
     Roots::compile(server)
         .unwrap()
         .find(path.as_bytes(), &mut place);
@@ -234,7 +234,7 @@ fn links_are_followed_unless_a_directory_on_the_way_forbids_it() {
     assert!(follows_links(&asked(bare, &head, &route)), "the default");
 }
 
-const FACTS: Facts = Facts {
+const FACTS: FileFacts = FileFacts {
     size: 17,
     modified_us: 1_800_000_000_123_456,
 };
@@ -244,8 +244,8 @@ fn replied(env: &'static Env, text: &str, error: Option<Status>) -> (u16, bool, 
     let (route, _) = located(env, text);
     let head = head(text);
     let (is_file, answer) = match reply(&asked(env, &head, &route), &FACTS, error) {
-        Reply::File { head, .. } => (true, head),
-        Reply::Bare(answer) => (false, answer),
+        FileReply::File { head, .. } => (true, head),
+        FileReply::Bare(answer) => (false, answer),
     };
     assert_eq!(
         answer.fields.find(b"ETag"),
@@ -437,8 +437,8 @@ fn a_get_may_ask_for_a_part() {
         let head = head(text);
         let reply = reply(&asked(env, &head, &route), &FACTS, error);
         let (answer, part) = match reply {
-            Reply::File { head, from, size } => (head, format!(" {from}+{size}")),
-            Reply::Bare(answer) => (answer, String::new()),
+            FileReply::File { head, from, size } => (head, format!(" {from}+{size}")),
+            FileReply::Bare(answer) => (answer, String::new()),
         };
         let range = answer.fields.find(b"Content-Range").unwrap_or(b"-");
         format!("{}{part} {}", answer.status, String::from_utf8_lossy(range))

@@ -66,6 +66,7 @@ fn file(name: &str) -> String {
 
 /// What a proxy's configuration uses; order matters where one uses another.
 const NEEDED: [&str; 23] = [
+    "headers",
     "authz_core",
     "authz_host",
     "access_compat",
@@ -83,7 +84,6 @@ const NEEDED: [&str; 23] = [
     "reqtimeout",
     "env",
     "setenvif",
-    "headers",
     "macro",
     "alias",
     "dir",
