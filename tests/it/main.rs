@@ -15,6 +15,7 @@ mod balancer;
 mod config_errors;
 mod demo;
 mod error_documents;
+mod forward;
 #[expect(dead_code, reason = "the comparison with httpd uses the rest of it")]
 mod harness;
 mod heads;
