@@ -242,7 +242,8 @@ impl Core {
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Step::Gone;
         };
-        if answer.close {
+        // The rest of a request's content is not waited for, so the connection ends, and its client is told.
+        if answer.close || cell.request == Half::Open {
             client.codec.close_after_response();
         }
         let mut head = gear.responses.take();
