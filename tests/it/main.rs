@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod balancer;
+mod bodies;
 mod config_errors;
 mod demo;
 mod error_documents;
