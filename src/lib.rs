@@ -29,6 +29,7 @@
 //! | exchange | one request and its final response | request_rec |
 //! | verdict, plan | what a handler decided, where and how to forward | – |
 //! | lease | a claim on a member from election to settlement | busy++ and busy-- |
+//! | tunnel | an exchange after a 101 or a 2xx to CONNECT: bytes both ways, without meaning to us | proxy_tunnel_rec |
 //!
 //! # Rooms
 //!
@@ -60,6 +61,11 @@
 //! | 9 | [`engine::pump`] | request parts out, response parts in, each only while the other side has room |
 //! | 10 | `engine/relay.rs`: `head_arrived` | the handler rewrites the response's head |
 //! | 11 | `engine/close.rs`: `finish` | the lease is settled, the connection pooled, the line logged |
+//! | 7 | [`engine::dial`] | an idle connection, or resolve and connect |
+//! | 8 | [`engine::pump`] | request parts out, response parts in, each only while the other side has room |
+//! | 9 | `engine/relay.rs`: `head_arrived` | the handler rewrites the response's head |
+//! |  | [`engine::tunnel`] | instead of content: after a 101 or a CONNECT, whatever comes, both ways |
+//! | 10 | `engine/close.rs`: `finish` | the lease is settled, the connection pooled, the line logged |
 //!
 //! # Invariants
 //!

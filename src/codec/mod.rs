@@ -19,6 +19,7 @@ mod error;
 pub mod limits;
 
 pub mod http1;
+pub mod raw;
 
 #[cfg(test)]
 mod play;
@@ -102,10 +103,37 @@ pub trait ServerCodec: Codec<Request, Response> {
     /// The next response that begins says that the connection will close, and is the last one (a draining child, a
     /// keep-alive limit). Between requests one more request is still taken.
     fn close_after_response(&mut self);
+
+    /// What a client that asks for a persistent connection by name is told of it, if its connection persists.
+    fn offer(&mut self, _offer: Offer) {}
+}
+
+/// How long a connection stays, as `Keep-Alive` tells old clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// How many seconds it may be idle.
+    pub timeout_s: u64,
+    /// How many more requests are taken, this one included; `None` is any number.
+    pub left: Option<u32>,
+}
+
+/// What becomes of a response in whose head stands a line that is no field line (ProxyBadHeader).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BadLine {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// The line is passed over.
+    Skip,
+    /// The head ends with the line.
+    EndHead,
 }
 
 /// The side that faces backends.
 pub trait ClientCodec: Codec<Response, Request> {
     /// Opens a stream for a request, or `None` when none is free now.
     fn open(&mut self) -> Option<StreamId>;
+
+    /// Says how the response on the stream just opened is judged.
+    fn judge(&mut self, _lines: BadLine) {}
 }

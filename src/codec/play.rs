@@ -8,12 +8,14 @@
 //! side server | side client           which codec (first line)
 //! limits line=20 field=10 fields=2    limits other than the default
 //! open                                the client codec opens a stream
+//! judge skip | end-head               and is told what a line without a colon means
+//! offer 5 100                         the server codec is told for how many seconds and requests it persists
 //! > bytes                             bytes arrive
 //! >* 10485760 a                       one byte arrives so many times, or until it is refused
 //! ~ eof                               the peer closes its side
 //! < stream 1                          the server codec announces a stream
 //! < head GET /a 1.1 content=none keep a part that was decoded; `continue` may follow. Of responses:
-//! < head 200 OK 1.1 content=5 keep    status, reason, version; `interim` likewise
+//! < head 200 OK 1.1 content=5 keep    status, reason, version, and how many lines were `skipped=`; `interim` likewise
 //! <   Name: value                     a field line of the head or trailers above
 //! < data bytes                        all content since the last event
 //! < trailers  /  < end
@@ -34,7 +36,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{ClientCodec, CodecError, Limits, Reuse, ServerCodec, StreamId};
+use super::{BadLine, ClientCodec, CodecError, Limits, Offer, Reuse, ServerCodec, StreamId};
 use crate::buf::{Blocks, Input, Outlet, Output};
 use crate::http::head::Shelf;
 use crate::http::{
@@ -96,6 +98,8 @@ struct Script {
 
 enum Step {
     Open,
+    Judge(BadLine),
+    Offer(Offer),
     Arrive(Vec<u8>),
     Flood(usize, u8),
     Eof,
@@ -157,6 +161,15 @@ fn parse(name: &str, first: usize, text: &str) -> Script {
                 continue;
             }
             ("open", _) => Step::Open,
+            ("judge", _) if rest == "skip" => Step::Judge(BadLine::Skip),
+            ("judge", _) if rest == "end-head" => Step::Judge(BadLine::EndHead),
+            ("offer", _) => {
+                let (timeout, left) = rest.split_once(' ').unwrap_or((rest, ""));
+                Step::Offer(Offer {
+                    timeout_s: timeout.parse().unwrap_or_else(|_| bad()),
+                    left: left.parse().ok(),
+                })
+            }
             ("close", _) => Step::Close,
             ("reset", _) => Step::Reset,
             (">", Some(Step::Arrive(bytes))) => {
@@ -310,6 +323,14 @@ impl<'s> Run<'s> {
                 };
                 assert!(self.stream.is_some(), "{place}: no stream is free");
             }
+            Step::Judge(lines) => match &mut self.side {
+                Side::Client(codec) => codec.judge(*lines),
+                Side::Server(_) => panic!("{place}: a server judges no responses"),
+            },
+            Step::Offer(offer) => match &mut self.side {
+                Side::Server(codec) => codec.offer(*offer),
+                Side::Client(_) => panic!("{place}: a client offers nothing"),
+            },
             Step::Arrive(bytes) => self.arrive(bytes),
             Step::Flood(count, byte) => {
                 let piece = vec![*byte; 1024];
@@ -516,11 +537,15 @@ fn show_response(head: &ResponseHead) -> String {
         text.push_str(&escape(&head.reason));
     }
     let version = head.version.number();
+    let skipped = match head.skipped_lines {
+        0 => String::new(),
+        lines => format!(" skipped={lines}"),
+    };
     if head.status.is_interim() && head.status != Status::SWITCHING_PROTOCOLS {
-        return format!("{text} {version}{}", show_fields(&head.fields));
+        return format!("{text} {version}{skipped}{}", show_fields(&head.fields));
     }
     format!(
-        "{text} {version} {}{}{}",
+        "{text} {version} {}{}{skipped}{}",
         show_content(head.content),
         if head.keep_alive { " keep" } else { " close" },
         show_fields(&head.fields),
@@ -587,9 +612,10 @@ fn request_head(text: &str, fields: Fields) -> RequestHead {
 fn response_head(text: &str, fields: Fields) -> ResponseHead {
     let words: Vec<&str> = text.split(' ').collect();
     let reason = words.iter().find_map(|word| word.strip_prefix("reason="));
+    let status = Status::from_u16(words[0].parse().unwrap()).unwrap();
     ResponseHead {
-        status: Status::from_u16(words[0].parse().unwrap()).unwrap(),
-        reason: reason.map(unescape).unwrap_or_default(),
+        status,
+        reason: reason.map_or_else(|| status.reason().into(), unescape),
         fields,
         content: content(&words),
         keep_alive: !words.contains(&"close"),

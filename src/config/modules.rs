@@ -79,6 +79,7 @@ pub(crate) static MODULES: &[Module] = &[
         "mod_proxy_balancer.c",
         Kind::Present,
     ),
+    module("proxy_connect_module", "mod_proxy_connect.c", Kind::Present),
     module("proxy_http_module", "mod_proxy_http.c", Kind::Present),
     module(
         "proxy_wstunnel_module",
@@ -154,7 +155,6 @@ pub(crate) static MODULES: &[Module] = &[
     module("negotiation_module", "mod_negotiation.c", Kind::Absent),
     module("php_module", "mod_php.c", Kind::Absent),
     module("proxy_ajp_module", "mod_proxy_ajp.c", Kind::Absent),
-    module("proxy_connect_module", "mod_proxy_connect.c", Kind::Absent),
     module("proxy_express_module", "mod_proxy_express.c", Kind::Absent),
     module("proxy_fcgi_module", "mod_proxy_fcgi.c", Kind::Absent),
     module("proxy_fdpass_module", "mod_proxy_fdpass.c", Kind::Absent),

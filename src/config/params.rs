@@ -124,10 +124,6 @@ pub static DIRECTIVE_EFFECTS: &[(&str, &str)] = &[
     ("CoreDumpDirectory", "cores go where the system puts them"),
     ("HostnameLookups On", "clients are known by address"),
     (
-        "ProxyBadHeader",
-        "a response with a broken field line is answered with 502",
-    ),
-    (
         "ProxyPassInterpolateEnv On",
         "`${NAME}` in a mapping stays as it is",
     ),

@@ -160,10 +160,7 @@ impl Connection {
 
     /// Asks for the content that the client holds back (RFC 9110 §10.1.1).
     fn go_on(&mut self, stream: StreamId) -> io::Result<()> {
-        let head = Box::new(ResponseHead {
-            status: Status::CONTINUE,
-            ..ResponseHead::default()
-        });
+        let head = Box::new(ResponseHead::of(Status::CONTINUE));
         self.push(stream, &MessagePart::Interim(head))?;
         self.flush()
     }
@@ -177,9 +174,8 @@ impl Connection {
             count: origin.served.fetch_add(1, Ordering::Relaxed) + 1,
         });
         let mut response = ResponseHead {
-            status: page.status,
             content: ContentSize::Length(page.content.len() as u64),
-            ..ResponseHead::default()
+            ..ResponseHead::of(page.status)
         };
         let now = date::format(clock::now().unix_s());
         response.fields.push_id(FieldId::Date, &now);
@@ -203,10 +199,9 @@ impl Connection {
     fn refuse(mut self, stream: StreamId, error: CodecError) -> io::Result<()> {
         let content = format!("{}\n", error.reason);
         let head = ResponseHead {
-            status: error.status,
             content: ContentSize::Length(content.len() as u64),
             keep_alive: false,
-            ..ResponseHead::default()
+            ..ResponseHead::of(error.status)
         };
         self.push(stream, &MessagePart::Head(Box::new(head)))?;
         self.push(stream, &MessagePart::Data(content.as_bytes()))?;

@@ -3,9 +3,13 @@
 //! A handler gets an [`Ask`], which borrows the exchange, and its plan, which it may change: the two are parts of one
 //! cell, so they are borrowed apart here and nowhere else.
 
+use std::net::SocketAddr;
+
 use crate::http::ResponseHead;
 use crate::log::Milestone as Mark;
-use crate::request::{Answer, Ask, Failure, Handler, Milestone, Outcome, Plan, Verdict, route};
+use crate::request::{
+    Answer, Ask, Failure, Handler, Interim, Milestone, Outcome, Plan, Verdict, route,
+};
 
 use super::client::Client;
 use super::core::Core;
@@ -108,6 +112,18 @@ pub(super) fn retry(
     .unwrap_or(Verdict::Decline)
 }
 
+pub(super) fn found(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    addresses: &[SocketAddr],
+) -> Option<Verdict> {
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.found(ask, plan, addresses)
+    })
+    .flatten()
+}
+
 pub(super) fn rewrite(
     cell: &mut Exchange,
     client: &Client,
@@ -118,6 +134,18 @@ pub(super) fn rewrite(
         handler.rewrite(ask, plan, reply)
     })
     .flatten()
+}
+
+pub(super) fn rewrite_interim(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    reply: &mut ResponseHead,
+) -> Interim {
+    with_plan(cell, client, gear, |handler, ask, plan| {
+        handler.rewrite_interim(ask, plan, reply)
+    })
+    .unwrap_or(Interim::Pass)
 }
 
 pub(super) fn settle(cell: &mut Exchange, client: &Client, gear: &Gear, outcome: &Outcome) {

@@ -52,7 +52,10 @@ impl Core {
         client.input.release();
         client.codec.reset(cell.stream);
         client.exchange = None;
-        let must_linger = cell.request == Half::Open || cell.is_unread;
+        let must_linger = cell.request == Half::Open
+            || cell.is_unread
+            // Its client may be in the middle of a word when the backend leaves.
+            || cell.is_tunnel && !client.is_at_eof;
         exchanges.release(exchange);
         if keeps {
             client.enter(Stage::Idle, gear.now_ms);

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use scoreboard::SlotRange;
@@ -28,11 +28,16 @@ use super::timers::{Kind, Timers};
 
 /// Makes sockets and watches them.
 pub trait Wires {
-    /// Begins to connect; the outcome comes as an event.
+    /// Begins to connect, from `source` if it is given; the outcome comes as an event.
     ///
     /// # Errors
     /// The attempt failed at once.
-    fn connect(&mut self, to: SocketAddr, keepalive: bool) -> io::Result<Stream>;
+    fn connect(
+        &mut self,
+        to: SocketAddr,
+        source: Option<IpAddr>,
+        keepalive: bool,
+    ) -> io::Result<Stream>;
 
     /// Connects to a unix socket, which succeeds or fails at once.
     ///

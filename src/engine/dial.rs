@@ -13,6 +13,7 @@ use crate::http::Part;
 use crate::request::{Address, Backend, Env, Failure, FailureKind, Milestone, Sent, Side};
 use crate::transport::{Fill, Ready, Stream, Transport};
 
+use super::asks::found;
 use super::backend::{Upstream, UpstreamStage};
 use super::core::Core;
 use super::exchange::Phase;
@@ -236,19 +237,33 @@ impl Core {
 
     /// Opens a connection to the host that the plan names: an address at once, a name after it was asked for.
     fn open_planned(&mut self, backend: &'static Backend, exchange: Key) -> Result<Step, Failure> {
-        let Some(cell) = self.exchanges.get_mut(exchange) else {
+        let Self {
+            exchanges,
+            clients,
+            gear,
+            ..
+        } = self;
+        let cell = exchanges.get_mut(exchange);
+        let client = cell.as_ref().and_then(|cell| cell.client);
+        let (Some(cell), Some(client)) = (cell, client.and_then(|key| clients.at(key))) else {
             self.pool.closed(backend);
             return Ok(Step::Gone);
         };
         let to = &cell.plan.address;
-        let found = cell.found.take().or_else(|| {
+        let known = cell.found.take().or_else(|| {
             let ip: IpAddr = to.host.parse().ok()?;
             Some(vec![SocketAddr::new(ip, to.port)])
         });
-        if let Some(list) = found {
+        if let Some(list) = known {
+            if let Some(verdict) = found(cell, client, gear, &list) {
+                self.pool.closed(backend);
+                cell.has_plan = false;
+                return Ok(self.obey(exchange, verdict));
+            }
             return self.connect(backend, exchange, list.into());
         }
         self.pool.closed(backend);
+        let to = &cell.plan.address;
         let question = self.addresses.next;
         self.wires
             .resolve(question, &to.host, to.port)
@@ -271,8 +286,12 @@ impl Core {
             FailureKind::Resolve,
             "the host has no address",
         );
+        let source = self
+            .exchanges
+            .get(exchange)
+            .and_then(|cell| cell.plan.source);
         while let Some(address) = list.pop_front() {
-            match self.wires.connect(address, backend.pool.keepalive) {
+            match self.wires.connect(address, source, backend.pool.keepalive) {
                 Ok(stream) => {
                     self.milestone(exchange, Milestone::SocketCreated(address));
                     let key =
@@ -374,6 +393,7 @@ impl Core {
                 "the connection takes no more requests",
             )
         })?;
+        up.codec.judge(cell.plan.bad_lines);
         cell.count.backend_out = 0;
         cell.count.backend_in = 0;
         cell.count.backend_ms = gear.now_ms;

@@ -13,7 +13,7 @@
 //! they are taken out while the slab is full and put back when it has room, and putting back reports what waits.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -340,8 +340,13 @@ struct MioWires {
 }
 
 impl Wires for MioWires {
-    fn connect(&mut self, to: SocketAddr, keepalive: bool) -> io::Result<Stream> {
-        let stream = socket::connect_tcp(to, None)?;
+    fn connect(
+        &mut self,
+        to: SocketAddr,
+        source: Option<IpAddr>,
+        keepalive: bool,
+    ) -> io::Result<Stream> {
+        let stream = socket::connect_tcp(to, source)?;
         if keepalive {
             socket::set_keepalive(stream.as_fd(), None)?;
         }

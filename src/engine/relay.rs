@@ -3,9 +3,10 @@
 use crate::buf::Outlet;
 use crate::http::{ContentSize, Method, Part, ResponseHead, Status};
 use crate::log::Milestone as Mark;
-use crate::request::{Answer, Failure, FailureKind, Milestone, Outcome, Side, Verdict};
+use crate::request::{Answer, Failure, FailureKind, Interim, Milestone, Outcome, Side, Verdict};
 
-use super::asks::{ask, rewrite, settle};
+use super::asks::{ask, rewrite, rewrite_interim, settle};
+use super::backend::Upstream;
 use super::books::Books;
 use super::client::Client;
 use super::core::Core;
@@ -109,6 +110,7 @@ impl Core {
         let Self {
             clients,
             exchanges,
+            upstreams,
             gear,
             books,
             ..
@@ -135,6 +137,9 @@ impl Core {
         cell.mark(Mark::FirstByte, gear.now_us);
         if let Some(answer) = rewrite(cell, client, gear, &mut head) {
             gear.responses.put(head);
+            if let Some(up) = cell.upstream.and_then(|up| upstreams.at_mut(up)) {
+                discard(cell, up, gear);
+            }
             if let Some(detour) = &mut cell.detour {
                 detour.start_over();
             }
@@ -182,7 +187,7 @@ impl Core {
         &mut self,
         key: Key,
         exchange: Key,
-        head: Box<ResponseHead>,
+        mut head: Box<ResponseHead>,
     ) -> Result<Step, Failure> {
         let Self {
             clients,
@@ -193,18 +198,24 @@ impl Core {
         let (Some(client), Some(cell)) = (clients.at_mut(key), exchanges.get_mut(exchange)) else {
             return Ok(Step::Gone);
         };
-        if head.status == Status::CONTINUE {
-            cell.awaits_continue = false;
-            // RFC 9110 §15.2.1: meant for who asked. A client that did not ask may take it for its response.
-            let was_asked = cell
-                .head
-                .as_deref()
-                .is_some_and(|head| head.expects_continue)
-                && !cell.has_said_continue;
-            if !was_asked {
-                gear.responses.put(head);
-                return Ok(Step::Again);
-            }
+        let is_continue = head.status == Status::CONTINUE;
+        cell.awaits_continue &= !is_continue;
+        // RFC 9110 §15.2.1: meant for who asked. A client that did not ask may take it for its response.
+        let was_asked = cell
+            .head
+            .as_deref()
+            .is_some_and(|head| head.expects_continue)
+            && !cell.has_said_continue;
+        let passes = match rewrite_interim(cell, client, gear, &mut head) {
+            Interim::Pass => !is_continue || was_asked,
+            Interim::PassUnasked => true,
+            Interim::Drop => false,
+        };
+        if !passes {
+            gear.responses.put(head);
+            return Ok(Step::Again);
+        }
+        if is_continue {
             cell.has_said_continue = true;
         }
         let part = Part::Interim(head);
@@ -235,8 +246,11 @@ impl Core {
             client.codec.close_after_response();
         }
         let mut head = gear.responses.take();
-        head.status = answer.status;
-        head.reason.extend_from_slice(answer.reason.as_bytes());
+        head.set_status(answer.status);
+        if !answer.reason.is_empty() {
+            head.reason.clear();
+            head.reason.extend_from_slice(answer.reason.as_bytes());
+        }
         answer
             .fields
             .iter()
@@ -296,7 +310,6 @@ impl Core {
             return;
         };
         let is_whole = outcome.failure.is_none()
-            && cell.response == Half::Done
             && cell.has_sent_end
             && !cell.is_tunnel
             && upstreams.at(up).is_some_and(|up| {
@@ -350,3 +363,28 @@ pub(super) fn push_own_head(
     }
     pushed
 }
+
+/// Takes what is here of a content that nobody gets. If that is all of it, the connection may serve again; it is not waited for.
+fn discard(cell: &mut Exchange, up: &mut Upstream, gear: &mut Gear) {
+    let mut left = DISCARD_MAX;
+    loop {
+        let part = up
+            .codec
+            .pull(cell.upstream_stream, &mut up.input, &mut gear.responses);
+        let is_dry = match part {
+            Ok(Some(Part::Data(bytes))) if bytes.len() <= left => {
+                left -= bytes.len();
+                false
+            }
+            Ok(Some(Part::Trailers(_) | Part::Note(_))) => false,
+            Ok(None) => true,
+            Ok(Some(_)) | Err(_) => return,
+        };
+        if is_dry && !matches!(pump::fill_upstream(up, cell, gear), Ok(true)) {
+            return;
+        }
+    }
+}
+
+/// Of a content that nobody gets at most so many bytes are read: then a new connection is cheaper.
+const DISCARD_MAX: usize = 64 * 1024;

@@ -5,8 +5,10 @@
 //! connection ended; every plan was settled exactly once (I8); no slot, cell or buffer is left. A failing seed is
 //! replayed by `TINE_SEED=n cargo test --lib engine::sim`.
 
+mod tunnels;
+
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -66,6 +68,7 @@ impl Forwarder {
         plan.head.copy_from(ask.head);
         plan.head.keep_alive = true;
         plan.head.expects_continue = false;
+        plan.ends_at_first_eof = ask.head.target.path().ends_with(b"/together");
         Verdict::Forward
     }
 }
@@ -108,7 +111,12 @@ struct SimWires {
 }
 
 impl Wires for SimWires {
-    fn connect(&mut self, _to: SocketAddr, _keepalive: bool) -> io::Result<Stream> {
+    fn connect(
+        &mut self,
+        _to: SocketAddr,
+        _source: Option<IpAddr>,
+        _keepalive: bool,
+    ) -> io::Result<Stream> {
         if self.refuse.load(Ordering::Relaxed) > 0 {
             self.refuse.fetch_sub(1, Ordering::Relaxed);
             return Err(io::ErrorKind::ConnectionRefused.into());
@@ -179,7 +187,7 @@ struct World {
     is_kind: bool,
 }
 
-fn backend() -> &'static Backend {
+fn backend(max: u32) -> &'static Backend {
     Box::leak(Box::new(Backend {
         index: 0,
         label: "http://origin".to_owned(),
@@ -190,7 +198,7 @@ fn backend() -> &'static Backend {
         codec: |limits| Box::new(http1::Client::new(limits)),
         limits: Limits::default(),
         pool: PoolRules {
-            max: 2,
+            max,
             smax: 0,
             ttl: None,
             acquire: None,
@@ -203,7 +211,12 @@ fn backend() -> &'static Backend {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let backend = backend();
+        Self::with_pool(seed, 2)
+    }
+
+    /// One whose backend may have `max` connections, 0 for as many as there are slots.
+    fn with_pool(seed: u64, max: u32) -> Self {
+        let backend = backend(max);
         let handler: &'static Forwarder = Box::leak(Box::new(Forwarder {
             backend,
             open: AtomicI64::new(0),

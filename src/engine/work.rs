@@ -7,6 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::buf::Outlet;
+use crate::codec::Offer;
 use crate::http::{Part, Status};
 use crate::log::Milestone as Mark;
 use crate::request::{Answer, Failure, FailureKind, Sent, Side, Verdict};
@@ -220,11 +221,22 @@ impl Core {
             }
             Err(answer) => Verdict::Answer(answer),
         };
-        let keeps = cell.route.site.is_none_or(|site| {
-            site.keep_alive
-                && (site.max_keep_alive_requests == 0
-                    || client.served <= site.max_keep_alive_requests)
-        });
+        let keeps = match cell.route.site {
+            Some(site) => {
+                let left = site
+                    .max_keep_alive_requests
+                    .checked_sub(client.served.saturating_sub(1));
+                let is_unlimited = site.max_keep_alive_requests == 0;
+                client.codec.offer(Offer {
+                    timeout_s: site.keep_alive_timeout_ms / 1000,
+                    left: left.filter(|_| !is_unlimited),
+                });
+                site.keep_alive
+                    && site.keep_alive_timeout_ms > 0
+                    && (is_unlimited || left.is_some_and(|left| left > 0))
+            }
+            None => true,
+        };
         if !keeps || gear.is_draining {
             client.codec.close_after_response();
         }
@@ -360,7 +372,7 @@ pub(super) fn say_continue(
     gear: &mut Gear,
 ) -> Result<(), Failure> {
     let mut head = gear.responses.take();
-    head.status = Status::CONTINUE;
+    head.set_status(Status::CONTINUE);
     let part = Part::Interim(head);
     let mut outlet = Outlet {
         output: &mut client.output,

@@ -53,6 +53,22 @@ pub fn parse(value: &[u8]) -> Option<u64> {
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
+/// A date in one of the obsolete forms, or with a day of one digit, in today's form. `None` when it is in that already,
+/// or is no date.
+#[must_use]
+pub fn modern(value: &[u8]) -> Option<[u8; 29]> {
+    const FORM: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
+    if value.len() == FORM && value.ends_with(b" GMT") {
+        return None;
+    }
+    let secs = parse(value).or_else(|| {
+        let day_at = memchr::memmem::find(value, b", ")? + 2;
+        let (front, day) = value.split_at_checked(day_at)?;
+        parse(&[front, b"0", day].concat())
+    })?;
+    Some(format(secs))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +86,31 @@ mod tests {
         for (secs, text) in table {
             assert_eq!(cache.at(secs), text.as_bytes(), "{secs}");
             assert_eq!(cache.at(secs), text.as_bytes(), "{secs}");
+        }
+    }
+
+    #[test]
+    fn old_forms_become_todays() {
+        const TODAY: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let table = [
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(TODAY)),
+            ("Sun Nov  6 08:49:37 1994", Some(TODAY)),
+            ("Sun, 6 Nov 1994 08:49:37 GMT", Some(TODAY)),
+            (TODAY, None),
+            ("Mon, 06 Nov 1994 08:49:37 GMT", None),
+            // Another zone is another time: httpd takes it for GMT.
+            ("Sun, 06 Nov 1994 08:49:37 +0100", None),
+            ("0", None),
+            ("", None),
+            (", ", None),
+        ];
+        for (old, new) in table {
+            let found = modern(old.as_bytes());
+            assert_eq!(
+                found.as_ref().map(<[u8; 29]>::as_slice),
+                new.map(str::as_bytes),
+                "{old}"
+            );
         }
     }
 

@@ -226,6 +226,13 @@ impl Fields {
         self.lines.iter().position(|line| line.id == id)
     }
 
+    /// Takes all lines of this name away but the first.
+    pub fn keep_first_of(&mut self, id: FieldId) {
+        if let Some(first) = self.position(id) {
+            self.keep_first(id, first);
+        }
+    }
+
     fn keep_first(&mut self, id: FieldId, first: usize) {
         let mut index = 0;
         self.lines.retain(|line| {

@@ -44,7 +44,7 @@ pub struct RequestHead {
 pub struct ResponseHead {
     /// The status code.
     pub status: Status,
-    /// The reason phrase as received; empty means the usual one.
+    /// The reason phrase, which may be empty.
     pub reason: Vec<u8>,
     /// The version it came in; a codec writes its own.
     pub version: Version,
@@ -54,6 +54,8 @@ pub struct ResponseHead {
     pub content: ContentSize,
     /// The sender allows (incoming) or wants (outgoing) another message on this connection.
     pub keep_alive: bool,
+    /// Lines that were no field lines and were passed over.
+    pub skipped_lines: u16,
 }
 
 impl Default for ResponseHead {
@@ -65,6 +67,7 @@ impl Default for ResponseHead {
             fields: Fields::new(),
             content: ContentSize::None,
             keep_alive: true,
+            skipped_lines: 0,
         }
     }
 }
@@ -96,6 +99,24 @@ impl Recycle for ResponseHead {
         self.fields.clear();
         self.content = ContentSize::None;
         self.keep_alive = true;
+        self.skipped_lines = 0;
+    }
+}
+
+impl ResponseHead {
+    /// A head of ours: the status with its usual reason phrase.
+    #[must_use]
+    pub fn of(status: Status) -> Self {
+        let mut head = Self::default();
+        head.set_status(status);
+        head
+    }
+
+    /// Takes a status with its usual reason phrase.
+    pub fn set_status(&mut self, status: Status) {
+        self.status = status;
+        self.reason.clear();
+        self.reason.extend_from_slice(status.reason().as_bytes());
     }
 }
 

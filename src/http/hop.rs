@@ -4,8 +4,9 @@
 //! codecs never copy anyway (`Content-Length`, `Transfer-Encoding`): encoders write their own framing.
 //!
 //! Know first: a peer may *name* fields in `Connection`, and a proxy has to drop those. That is how clients made
-//! proxies drop `X-Forwarded-For` (CVE-2022-31813). So a fixed list of names, and whatever the configuration has
-//! set, stays whatever `Connection` says; httpd has no such list.
+//! proxies drop `X-Forwarded-For` (CVE-2022-31813). So what a backend decides by, and whatever the configuration has
+//! set, stays whatever `Connection` says: framing and routing, who the client is and by which way it came, credentials,
+//! and what tells requests of one site from those of another. DIVERGE: httpd has no such list.
 
 use super::{FieldId, FieldSet, Fields};
 
@@ -15,9 +16,13 @@ const PROTECTED: FieldSet = FieldSet::of(&[
     FieldId::ContentLength,
     FieldId::TransferEncoding,
     FieldId::ContentType,
+    FieldId::ContentLocation,
     FieldId::Cookie,
     FieldId::SetCookie,
     FieldId::Authorization,
+    FieldId::ProxyAuthorization,
+    FieldId::WwwAuthenticate,
+    FieldId::Referer,
     FieldId::Via,
     FieldId::XForwardedFor,
     FieldId::XForwardedHost,
@@ -29,14 +34,20 @@ const PROTECTED: FieldSet = FieldSet::of(&[
 ]);
 
 /// Protected names that have no [`FieldId`].
-const PROTECTED_NAMES: [&[u8]; 6] = [
+const PROTECTED_NAMES: [&[u8]; 9] = [
+    b"cf-connecting-ip",
+    b"fastly-client-ip",
     b"forwarded",
-    b"x-forwarded-proto",
-    b"x-forwarded-port",
-    b"x-real-ip",
-    b"x-client-ip",
+    b"origin",
     b"true-client-ip",
+    b"x-client-ip",
+    b"x-cluster-client-ip",
+    b"x-real-ip",
+    b"x-request-id",
 ];
+
+/// Beginnings of protected names that have no [`FieldId`].
+const PROTECTED_BEGINNINGS: [&[u8]; 4] = [b"content-", b"sec-", b"x-forwarded-", b"x-original-"];
 
 /// Fields of a request that end here, named in `Connection` or not.
 const REQUEST: FieldSet = FieldSet::of(&[
@@ -95,8 +106,10 @@ fn strip_named(fields: &mut Fields, is_ours: impl Fn(&[u8]) -> bool) {
     if options(fields).all(is_plain) {
         return;
     }
+    // A space separates names here as well, as in httpd; no name has one.
     let named: Vec<Vec<u8>> = options(fields)
-        .filter(|option| !is_plain(option))
+        .flat_map(|option| option.split(u8::is_ascii_whitespace))
+        .filter(|option| !option.is_empty() && !is_plain(option))
         .map(<[u8]>::to_vec)
         .collect();
     fields.retain(|id, name, _| {
@@ -106,7 +119,12 @@ fn strip_named(fields: &mut Fields, is_ours: impl Fn(&[u8]) -> bool) {
 }
 
 fn is_protected(id: FieldId, name: &[u8]) -> bool {
+    let begins = |start: &&[u8]| {
+        name.get(..start.len())
+            .is_some_and(|front| front.eq_ignore_ascii_case(start))
+    };
     PROTECTED.has(id)
+        || PROTECTED_BEGINNINGS.iter().any(begins)
         || PROTECTED_NAMES
             .iter()
             .any(|other| other.eq_ignore_ascii_case(name))
@@ -171,7 +189,7 @@ mod tests {
     fn named_fields_go_unless_they_are_protected_or_ours() {
         let mut fields = request(&[
             "x-theirs; X-MINE",
-            "close,, host, X-Forwarded-For,X-Real-IP",
+            "close,, host, X-Forwarded-For,X-Real-IP Accept\tAuthorization",
         ]);
         strip_request(&mut fields, |name| name.eq_ignore_ascii_case(b"X-Mine"));
         assert_eq!(
@@ -182,9 +200,69 @@ mod tests {
                 "X-Forwarded-For",
                 "x-real-ip",
                 "Authorization",
-                "Accept"
             ]
         );
+    }
+
+    #[test]
+    fn no_client_can_name_away_what_a_backend_decides_by() {
+        let kept = [
+            "Host",
+            "Via",
+            "Expect",
+            "Max-Forwards",
+            "Transfer-Encoding",
+            "Content-Length",
+            "Content-Type",
+            "Content-Encoding",
+            "content-md5",
+            "Authorization",
+            "Proxy-Authorization",
+            "Cookie",
+            "Origin",
+            "Referer",
+            "Sec-Fetch-Site",
+            "Forwarded",
+            "X-Forwarded-For",
+            "X-Forwarded-Host",
+            "X-Forwarded-Server",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Port",
+            "X-Forwarded-Ssl",
+            "X-Real-IP",
+            "X-Client-IP",
+            "True-Client-IP",
+            "X-Cluster-Client-IP",
+            "CF-Connecting-IP",
+            "Fastly-Client-IP",
+            "X-Original-URL",
+            "X-Request-ID",
+            "Cache-Control",
+            "Date",
+        ];
+        for name in kept {
+            let mut fields = Fields::new();
+            fields.push(name.as_bytes(), b"v");
+            fields.push(b"Connection", name.to_ascii_lowercase().as_bytes());
+            strip_request(&mut fields, |_| false);
+            assert_eq!(names(&fields), [name]);
+        }
+        for name in [
+            "X-Mine",
+            "Accept",
+            "User-Agent",
+            "Range",
+            "If-None-Match",
+            "X-Forward",
+            "Contents",
+            "Sec",
+        ] {
+            let mut fields = Fields::new();
+            fields.push(name.as_bytes(), b"v");
+            fields.push(b"Connection", name.as_bytes());
+            strip_request(&mut fields, |_| false);
+            assert!(fields.is_empty(), "{name}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub mod status;
 pub mod target;
 pub mod uri;
 pub mod version;
-pub mod via;
+pub mod warning;
 
 pub use fields::{FieldId, FieldSet, Fields};
 pub use head::{ContentSize, Message, Request, RequestHead, Response, ResponseHead};

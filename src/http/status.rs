@@ -63,16 +63,26 @@ statuses! {
     RANGE_NOT_SATISFIABLE 416 "Requested Range Not Satisfiable";
     EXPECTATION_FAILED 417 "Expectation Failed";
     MISDIRECTED_REQUEST 421 "Misdirected Request";
+    UNPROCESSABLE_CONTENT 422 "Unprocessable Entity";
+    LOCKED 423 "Locked";
+    FAILED_DEPENDENCY 424 "Failed Dependency";
+    TOO_EARLY 425 "Too Early";
     UPGRADE_REQUIRED 426 "Upgrade Required";
+    PRECONDITION_REQUIRED 428 "Precondition Required";
     TOO_MANY_REQUESTS 429 "Too Many Requests";
     FIELDS_TOO_LARGE 431 "Request Header Fields Too Large";
+    UNAVAILABLE_FOR_LEGAL_REASONS 451 "Unavailable For Legal Reasons";
     INTERNAL_SERVER_ERROR 500 "Internal Server Error";
     NOT_IMPLEMENTED 501 "Not Implemented";
     BAD_GATEWAY 502 "Bad Gateway";
     SERVICE_UNAVAILABLE 503 "Service Unavailable";
     GATEWAY_TIMEOUT 504 "Gateway Timeout";
     VERSION_NOT_SUPPORTED 505 "HTTP Version Not Supported";
+    VARIANT_ALSO_NEGOTIATES 506 "Variant Also Negotiates";
     INSUFFICIENT_STORAGE 507 "Insufficient Storage";
+    LOOP_DETECTED 508 "Loop Detected";
+    NOT_EXTENDED 510 "Not Extended";
+    NETWORK_AUTHENTICATION_REQUIRED 511 "Network Authentication Required";
 }
 
 impl Status {

@@ -159,6 +159,12 @@ impl Target {
         }
     }
 
+    /// The undecoded path exactly as it came, which may be nothing in absolute-form.
+    #[must_use]
+    pub fn path_as_sent(&self) -> &[u8] {
+        self.raw.get(self.path.clone()).unwrap_or_default()
+    }
+
     /// The undecoded query without its question mark, when there is a question mark.
     #[must_use]
     pub fn query(&self) -> Option<&[u8]> {

@@ -87,6 +87,12 @@ pub fn normalize_encoded(
         return Err(RELATIVE);
     }
     out.clear();
+    decode_unreserved(raw, out);
+    resolve(merge_slashes, out)
+}
+
+/// Appends a path with the escapes of unreserved characters decoded: another spelling of the same path.
+pub fn decode_unreserved(raw: &[u8], out: &mut Vec<u8>) {
     let mut rest = raw;
     while let Some((&b, after)) = rest.split_first() {
         match escape(rest) {
@@ -100,7 +106,6 @@ pub fn normalize_encoded(
             }
         }
     }
-    resolve(merge_slashes, out)
 }
 
 /// Decodes a normal path in place.

@@ -76,7 +76,16 @@ impl Kid {
         let record = self.board.process(self.index);
         let slots = record.slots_taken.load(Ordering::Relaxed);
         match settled.mpm {
-            Mpm::Event => slots,
+            // A child whose connections are used up, by tunnels for instance, has no use for its free slots.
+            Mpm::Event => {
+                let shape = &settled.shape;
+                let connections = record.connections.load(Ordering::Relaxed);
+                let free = shape
+                    .threads
+                    .saturating_mul(shape.connections)
+                    .saturating_sub(connections);
+                slots.max(shape.slots.saturating_sub(free))
+            }
             // One connection per loop: one that is kept alive without a request occupies the loop as well.
             Mpm::Prefork | Mpm::Worker => slots.max(record.connections.load(Ordering::Relaxed)),
         }
@@ -343,6 +352,29 @@ mod tests {
         assert_eq!(nursery.family.idle(&settled), 4, "nonsense is not idle");
         record.set_state(ProcessState::Quiescing);
         assert_eq!(nursery.family.idle(&settled), 4);
+    }
+
+    #[test]
+    fn a_child_full_of_tunnels_has_no_idle_slots() {
+        let nursery = Nursery::new(1, 0);
+        let limits = Limits {
+            threads_per_child: Some(4),
+            ..Limits::default()
+        };
+        let settled = limits.settle(Mpm::Event, 2).0;
+        let most = settled.shape.threads * settled.shape.connections;
+        let record = nursery.board.process(0);
+        record.set_state(ProcessState::Ready);
+        for (connections, idle) in [
+            (0, 4),
+            (most / 2, 4),
+            (most - 3, 3),
+            (most, 0),
+            (u32::MAX, 0),
+        ] {
+            record.connections.store(connections, Ordering::Relaxed);
+            assert_eq!(nursery.family.idle(&settled), idle, "{connections}");
+        }
     }
 
     #[test]

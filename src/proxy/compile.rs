@@ -4,13 +4,17 @@
 //! Know first: httpd gives every virtual host copies of the main server's workers and balancers. Here those that were inherited
 //! unchanged are the main server's; only what a virtual host changes or adds is its own.
 
+use super::block::Blocks;
+use super::forward::Forward;
 use super::map::{Map, Way};
+use super::remote::{Remote, Remotes};
 use super::scheme::{self, Keep, Scheme};
 use super::traces;
 use super::upgrade::{Upgrades, Wstunnel};
 use super::{Cluster, Place, Plain, Proxy, SiteProxy};
 use crate::balancer::{Balancer, Member, Methods};
-use crate::codec::Limits;
+use crate::codec::raw::Raw;
+use crate::codec::{ClientCodec, Limits};
 use crate::config::Diagnostic;
 use crate::config::model::{
     self, Config, Destination, DirConfig, Handler, MemberParams, PassTarget, ProxyPass, Server,
@@ -89,7 +93,10 @@ impl Builder {
         for server in config.servers() {
             self.add_site(config, server);
         }
-        self.proxy.decliners = decliners(&config.modules.loaded);
+        // Without LoadModule there is no order.
+        if config.modules.explicit {
+            self.proxy.decliners = decliners(&config.modules.loaded);
+        }
         self.proxy.wstunnel = Wstunnel::new(&config.modules);
         if let Err(error) = traces::register_catch_alls(config, self.board) {
             self.complaints.push(Diagnostic::error(error.to_string()));
@@ -133,6 +140,9 @@ impl Builder {
             |pass, front| site.way(pass, front),
             &mut self.complaints,
         );
+        site.blocks = Blocks::new(&server.proxy.blocks);
+        site.forward = self.forward(config, server);
+        site.remotes = self.remotes(server);
         self.proxy.sites.push(site);
     }
 
@@ -249,6 +259,74 @@ impl Builder {
         Some(index)
     }
 
+    /// What a server allows of forward proxying.
+    fn forward(&mut self, config: &Config, server: &Server) -> Option<Forward> {
+        if !server.proxy.requests.or(false) {
+            return None;
+        }
+        let http = scheme::find(self.schemes, "http")
+            .filter(|_| config.modules.has("proxy_http_module"))
+            .map(|scheme| {
+                self.place_less(server, traces::FORWARD, Address::Planned, scheme.codec())
+            });
+        let connect = config.modules.has("proxy_connect_module").then(|| {
+            let codec = |_: Limits| Box::new(Raw::default()) as Box<dyn ClientCodec>;
+            self.place_less(server, traces::FORWARD, Address::Planned, codec)
+        });
+        Some(Forward {
+            http,
+            connect,
+            ports: server.proxy.connect_ports.clone(),
+        })
+    }
+
+    /// The proxies behind this one.
+    fn remotes(&mut self, server: &Server) -> Remotes {
+        let mut remotes = Remotes {
+            list: Vec::new(),
+            no_proxy: server.proxy.no_proxy.clone(),
+        };
+        for remote in &server.proxy.remotes {
+            let Some(scheme) = scheme::find(self.schemes, "http") else {
+                continue;
+            };
+            let address = Address::Tcp {
+                host: remote.host.clone(),
+                port: remote.port,
+            };
+            let label = format!("the proxy {address}");
+            let backend = self.place_less(server, &label, address, scheme.codec());
+            match Remote::compile(remote, backend) {
+                Ok(remote) => remotes.list.push(remote),
+                Err(error) => self
+                    .complaints
+                    .push(Diagnostic::error(error).at(&remote.place)),
+            }
+        }
+        remotes
+    }
+
+    /// A backend that is no worker's.
+    fn place_less(
+        &mut self,
+        server: &Server,
+        label: &str,
+        address: Address,
+        codec: fn(Limits) -> Box<dyn ClientCodec>,
+    ) -> &'static Backend {
+        let params = MemberParams::default();
+        let backend: &'static Backend = Box::leak(Box::new(Backend {
+            index: u32::try_from(self.proxy.backends.len()).expect("far fewer backends than 2^32"),
+            label: label.to_owned(),
+            address,
+            codec,
+            limits: limits(&params),
+            pool: pool_rules(server, &params, Keep::Pool),
+        }));
+        self.proxy.backends.push(backend);
+        backend
+    }
+
     /// Where a worker or member is dialled.
     fn place(
         &mut self,
@@ -283,6 +361,7 @@ impl Builder {
             front: format!("{}://{}", url.scheme, url.authority()),
             base: url.path.clone().into_bytes(),
             host: host_field(url).into_bytes(),
+            name: url.host.clone(),
             timeout: params
                 .timeout_s
                 .get()
@@ -328,6 +407,23 @@ impl SiteProxy {
                 Way::Workers(candidates)
             }
         }
+    }
+
+    /// The plain worker with the longest path that begins a request's, of those at this place.
+    pub(super) fn worker_at(&self, front: &str, path: &[u8]) -> Option<u32> {
+        let here = self.workers.iter().filter(|(url, is_template, _)| {
+            // No request chooses a socket (CVE-2021-44224).
+            !is_template
+                && url.unix_socket.is_none()
+                && url.userinfo.is_none()
+                && path.starts_with(url.path.as_bytes())
+                && front
+                    .strip_prefix(&url.scheme)
+                    .and_then(|rest| rest.strip_prefix("://"))
+                    == Some(url.authority().as_str())
+        });
+        here.max_by_key(|(url, _, _)| url.path.len())
+            .map(|(_, _, index)| *index)
     }
 
     /// The plain worker with the longest name that begins a URL.
@@ -391,16 +487,19 @@ fn host_field(url: &WorkerUrl) -> String {
     }
 }
 
+/// A response has at most so many field lines.
+const RESPONSE_FIELDS_MAX: usize = 1000;
+
 fn limits(params: &MemberParams) -> Limits {
     let size = match params.response_field_bytes.or(0) {
         0 => 8192,
         bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
     };
-    // httpd counts no response fields; the head as a whole is bounded.
+    // httpd counts no response fields: one bad backend could fill the memory.
     Limits {
         line: size,
         field_size: size,
-        fields: 0,
+        fields: RESPONSE_FIELDS_MAX,
     }
 }
 

@@ -10,26 +10,33 @@
 mod answers;
 mod attempt;
 mod fate;
+mod forward;
 mod steps;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 
+use super::forward::Wanted;
 use super::map::{Question, Written};
 use super::outgoing::via_member;
 use super::retry::{Again, trouble};
 use super::reverse::Mirror;
 use super::{Cluster, Place, Proxy};
 use crate::balancer::Member;
-use crate::config::model::Via;
+use crate::config::model::{DirConfig, Via};
 use crate::http::uri::{self, EncodedSlashes};
 use crate::http::{ContentSize, FieldId, ResponseHead, Status};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
 use crate::request::verdict::Milestone;
-use crate::request::{Answer, Ask, Claim, Failure, Handler, Outcome, Plan, Verdict};
-use answers::{origin, override_error, via_name};
+use crate::request::{
+    Answer, Ask, Claim, Failure, FailureKind, Handler, Interim, Outcome, Plan, Verdict,
+};
+use std::net::SocketAddr;
+
+use answers::{interim_policy, origin, override_error, tell_skipped, via_name};
 use fate::settle;
+use forward::{announce_tunnel, unresolved};
 
 impl Handler for Proxy {
     fn name(&self) -> &'static str {
@@ -37,7 +44,14 @@ impl Handler for Proxy {
     }
 
     fn claims(&self, ask: &Ask<'_>, claim: &mut Claim) -> bool {
-        if ask.route.is_forward || ask.var("no-proxy").is_some() {
+        if ask.route.is_forward {
+            let target = &ask.head.target;
+            if let Some(wanted) = Wanted::of(target) {
+                wanted.write_url(target, &mut claim.url);
+            }
+            return true;
+        }
+        if ask.var("no-proxy").is_some() {
             return false;
         }
         let question = Question {
@@ -83,6 +97,9 @@ impl Handler for Proxy {
     }
 
     fn failed(&self, ask: &Ask<'_>, plan: &mut Plan, failure: &Failure) -> Verdict {
+        if let Some(verdict) = self.detour(ask, plan, failure) {
+            return verdict;
+        }
         let again = self.judge(ask, plan, failure);
         if again == Again::SameMember {
             // The lease goes on: it is the same attempt on another connection.
@@ -97,30 +114,31 @@ impl Handler for Proxy {
                 plan.is_fresh_only = false;
                 self.attempt(ask, plan)
             }
+            _ if ask.route.is_forward && failure.kind == FailureKind::Resolve => {
+                Verdict::Answer(unresolved(ask, plan, failure))
+            }
             _ => Verdict::Answer(failure.answer(ask)),
         }
     }
 
+    fn found(&self, ask: &Ask<'_>, plan: &mut Plan, addresses: &[SocketAddr]) -> Option<Verdict> {
+        self.addresses_found(ask, plan, addresses)
+    }
+
     fn rewrite(&self, ask: &Ask<'_>, plan: &Plan, head: &mut ResponseHead) -> Option<Box<Answer>> {
+        if announce_tunnel(ask, plan, head) {
+            return None;
+        }
         if let Some(answer) = override_error(ask, head) {
             return Some(answer);
         }
-        let dir = &ask.dir().config;
-        let site = self.site(ask.site().index);
-        let members = |name: &str| {
-            let cluster = site.and_then(|site| self.cluster(site.balancer(name)?));
-            let members = cluster.map_or(&[][..], |cluster| &cluster.balancer.members);
-            members.iter().map(Member::name).collect()
-        };
+        if head.skipped_lines > 0 {
+            tell_skipped(ask, head.skipped_lines);
+        }
         let upgrade = self
             .place(plan)
             .and_then(|place| place.upgrades.offered(&head.fields));
-        Mirror {
-            dir,
-            members: &members,
-            origin: &|| origin(ask),
-        }
-        .rewrite(&mut head.fields);
+        self.forward_head(ask, head);
         if let Some(protocols) = upgrade {
             head.fields.push_id(FieldId::Upgrade, &protocols);
         }
@@ -128,12 +146,12 @@ impl Handler for Proxy {
             // httpd leaves out the length that a 304 only speaks of: there are clients that wait for it.
             head.content = ContentSize::None;
         }
-        let via = ask.site().server.proxy.via.or(Via::Off);
-        if matches!(via, Via::On | Via::Full) {
-            let value = via_member(via, ask.head.version, via_name(ask), &ask.env.product);
-            head.fields.push_id(FieldId::Via, value.as_bytes());
-        }
         None
+    }
+
+    fn rewrite_interim(&self, ask: &Ask<'_>, _plan: &Plan, head: &mut ResponseHead) -> Interim {
+        self.forward_head(ask, head);
+        interim_policy(ask)
     }
 
     fn finish(&self, ask: &Ask<'_>, plan: &mut Plan, outcome: &Outcome) {
@@ -163,6 +181,35 @@ impl Handler for Proxy {
 }
 
 impl Proxy {
+    /// Makes a head of the backend one of ours.
+    fn forward_head(&self, ask: &Ask<'_>, head: &mut ResponseHead) {
+        let site = self.site(ask.site().index);
+        let members = |name: &str| {
+            let cluster = site.and_then(|site| self.cluster(site.balancer(name)?));
+            let members = cluster.map_or(&[][..], |cluster| &cluster.balancer.members);
+            members.iter().map(Member::name).collect()
+        };
+        // ProxyPassReverse and its kin are for requests that were mapped.
+        let nothing;
+        let dir = if ask.route.is_forward {
+            nothing = DirConfig::default();
+            &nothing
+        } else {
+            &ask.dir().config
+        };
+        Mirror {
+            dir,
+            members: &members,
+            origin: &|| origin(ask),
+        }
+        .rewrite(&mut head.fields);
+        let via = ask.site().server.proxy.via.or(Via::Off);
+        if matches!(via, Via::On | Via::Full) {
+            let value = via_member(via, ask.head.version, via_name(ask), &ask.env.product);
+            head.fields.push_id(FieldId::Via, value.as_bytes());
+        }
+    }
+
     fn cluster(&self, index: u32) -> Option<&Cluster> {
         self.clusters.get(index as usize)
     }

@@ -2,7 +2,7 @@
 //!
 //! Responsible for: ProxyPass and its kin, workers and balancers as places to dial, outgoing heads, ProxyPassReverse, retries, and the
 //! traces of all that. Not responsible for: electing members and keeping their books (`balancer`), connections (`engine`), or bytes
-//! (`codec`). Forward proxying is not here yet.
+//! (`codec`).
 //!
 //! Know first: one [`Proxy`] holds everything about proxying that a generation's configuration says. It is made before the fork and
 //! never changes; what changes is in the scoreboard. A request goes through here like this:
@@ -10,7 +10,7 @@
 //! ```text
 //! claims   map.rs        path → rule → target URL: a front from the configuration, a path from the request
 //! start    handler.rs    balancer::choose, or the worker with the longest path
-//!          outgoing.rs   the head that the backend gets, canonical.rs its path
+//!          outgoing.rs   the head that the backend gets, canonical.rs its path, upgrade.rs its Upgrade
 //! failed   retry.rs      the same member, another one, or nobody
 //! rewrite  reverse.rs    what the backend's head says of itself is said of us
 //! finish   handler.rs    the lease is settled, failonstatus looks at the status
@@ -25,15 +25,18 @@
 //! - Trailers of a response are passed on, and so is `Proxy-Authenticate` of a 407.
 //! - Lengths that contradict each other, lists of transfer codings, field names with other than token characters and answers that are not
 //!   HTTP/1 are a 502. httpd relays some of them as it understands them.
-//! - A page in place of a backend's answer (ProxyErrorOverride) has the usual reason phrase, not the backend's.
+//! - A switch of protocols needs an `Upgrade` that is meant for us, and a tunnel a 101 that fits it (`upgrade.rs`).
 
+mod block;
 mod canonical;
 mod compile;
+mod forward;
 mod handler;
 mod map;
 mod outgoing;
+mod remote;
 mod retry;
-mod reverse;
+pub mod reverse;
 pub mod scheme;
 mod traces;
 mod upgrade;
@@ -46,8 +49,12 @@ use crate::balancer::{Balancer, Member, Methods};
 use crate::config::Diagnostic;
 use crate::config::model::{Config, WorkerUrl};
 use crate::request::Backend;
+use block::Blocks;
+use forward::Forward;
 use map::Map;
+use remote::Remotes;
 use scoreboard::Board;
+use std::net::IpAddr;
 use std::time::Duration;
 use upgrade::{Upgrades, Wstunnel};
 
@@ -93,6 +100,8 @@ struct Place {
     base: Vec<u8>,
     /// What `Host` says.
     host: Vec<u8>,
+    /// The host's name, an IPv6 address without brackets.
+    name: String,
     /// `timeout=`.
     timeout: Option<Duration>,
     /// `ping=`.
@@ -109,6 +118,10 @@ struct SiteProxy {
     workers: Vec<(WorkerUrl, bool, u32)>,
     /// Targets of `SetHandler proxy:`.
     direct: Vec<(WorkerUrl, u32)>,
+    /// What it allows of forward proxying; `None` when ProxyRequests is off.
+    forward: Option<Forward>,
+    blocks: Blocks,
+    remotes: Remotes,
 }
 
 impl Proxy {
@@ -152,6 +165,29 @@ impl Proxy {
     /// The plain workers.
     pub fn workers(&self) -> impl Iterator<Item = &Member> {
         self.workers.iter().map(|worker| &worker.member)
+    }
+
+    /// Finds the addresses of hosts that ProxyBlock names, so that other names of the same hosts are blocked too. `look_up` gives those
+    /// of several hosts at once. Returns the names that have none.
+    pub fn find_blocked(
+        &mut self,
+        look_up: &mut dyn FnMut(&[&str]) -> Vec<Vec<IpAddr>>,
+    ) -> Vec<String> {
+        let mut unknown = Vec::new();
+        for site in &mut self.sites {
+            let (names, places): (Vec<_>, Vec<_>) = site.blocks.unresolved().unzip();
+            if names.is_empty() {
+                continue;
+            }
+            let found = look_up(&names);
+            for ((name, place), addresses) in names.into_iter().zip(places).zip(found) {
+                if addresses.is_empty() {
+                    unknown.push(name.to_owned());
+                }
+                *place = addresses;
+            }
+        }
+        unknown
     }
 
     fn site(&self, index: u32) -> Option<&SiteProxy> {

@@ -39,6 +39,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) host: &'a [u8],
     /// Whether the connection may serve another exchange.
     pub(crate) may_reuse: bool,
+    /// The request is for somebody else: nothing is said of who asked us.
+    pub(crate) is_forward: bool,
     /// What the request's variables ask for.
     pub(crate) wishes: Wishes,
     /// Whether the member is asked if it is there before it gets content (`ping=`).
@@ -71,18 +73,18 @@ impl Sender<'_> {
         head.fields.clone_from(&self.client.fields);
         head.content = self.client.content;
         hop::strip_request(&mut head.fields, |_| false);
+        if let Some(left) = max_forwards {
+            head.fields
+                .set(FieldId::MaxForwards, Short::of(left).as_bytes());
+        }
         self.set_expectation(head);
         if let Some(protocol) = self.upgrade {
             head.fields.push_id(FieldId::Upgrade, protocol);
         }
         self.set_host(head);
         self.set_via(head);
-        if self.dir.add_headers.or(true) {
+        if !self.is_forward && self.dir.add_headers.or(true) {
             self.add_forwarded(head);
-        }
-        if let Some(left) = max_forwards {
-            head.fields
-                .set(FieldId::MaxForwards, Short::of(left).as_bytes());
         }
         // Whoever sends both lengths may mean to confuse one of us; the connection is not used again.
         head.keep_alive = self.may_reuse && !self.client.is_dubious && !self.wishes.is_alone;
@@ -103,9 +105,9 @@ impl Sender<'_> {
     }
 
     /// What Max-Forwards becomes; `None` leaves it out (RFC 9110 §7.6.2).
-    fn max_forwards(&self) -> Result<Option<u32>, Refusal> {
+    fn max_forwards(&self) -> Result<Option<u64>, Refusal> {
         match max_forwards(self.client) {
-            Ok(None) => Ok(u32::try_from(self.proxy.max_forwards.or(-1)).ok()),
+            Ok(None) => Ok(u64::try_from(self.proxy.max_forwards.or(-1)).ok()),
             Ok(Some(hops)) => hops
                 .checked_sub(1)
                 .map(Some)
@@ -115,7 +117,7 @@ impl Sender<'_> {
     }
 
     fn set_host(&self, head: &mut RequestHead) {
-        if !self.dir.preserve_host.or(false) {
+        if self.is_forward || !self.dir.preserve_host.or(false) {
             head.fields.set(FieldId::Host, self.host);
             return;
         }
@@ -184,7 +186,7 @@ fn has_content(head: &RequestHead) -> bool {
 }
 
 /// The authority that the client asked: an absolute-form target replaces `Host` (RFC 9112 §3.2.2).
-fn client_authority(head: &RequestHead) -> Option<&[u8]> {
+pub(crate) fn client_authority(head: &RequestHead) -> Option<&[u8]> {
     match head.target.form() {
         Form::Absolute => Some(head.target.authority()),
         Form::Origin | Form::Authority | Form::Asterisk => head.fields.get(FieldId::Host),

@@ -10,7 +10,7 @@
 mod tests;
 
 use crate::config::model::{CookieMap, DirConfig, ProxyPassReverse};
-use crate::http::{FieldId, FieldSet, Fields, hop};
+use crate::http::{FieldId, FieldSet, Fields, date, hop, warning};
 
 /// Fields whose value is a URL that may lead to a backend.
 const URLS: FieldSet = FieldSet::of(&[
@@ -23,19 +23,32 @@ const URLS: FieldSet = FieldSet::of(&[
 const DATES: FieldSet = FieldSet::of(&[FieldId::Date, FieldId::Expires, FieldId::LastModified]);
 
 /// What maps a backend's URLs to ours.
-pub(crate) struct Mirror<'a> {
+pub struct Mirror<'a> {
     /// What the sections say.
-    pub(crate) dir: &'a DirConfig,
+    pub dir: &'a DirConfig,
     /// The URLs of a balancer's members, by its name.
-    pub(crate) members: &'a dyn Fn(&str) -> Vec<&'a str>,
+    pub members: &'a dyn Fn(&str) -> Vec<&'a str>,
     /// Our own origin, `http://name:port`.
-    pub(crate) origin: &'a dyn Fn() -> String,
+    pub origin: &'a dyn Fn() -> String,
+}
+
+impl std::fmt::Debug for Mirror<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mirror")
+            .field("dir", self.dir)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Mirror<'_> {
     /// Edits the fields of a response.
-    pub(crate) fn rewrite(&self, fields: &mut Fields) {
+    pub fn rewrite(&self, fields: &mut Fields) {
         hop::strip_response(fields);
+        // A type that browsers choose from several is nobody's choice: the first one counts, as in httpd.
+        fields.keep_first_of(FieldId::ContentType);
+        if fields.has(FieldId::Warning) {
+            clean_warnings(fields);
+        }
         fields.rewrite(|id, _, value| {
             if URLS.has(id) {
                 return self.map_url(value);
@@ -44,7 +57,7 @@ impl Mirror<'_> {
                 return map_cookie(value, &self.dir.cookie_domains, &self.dir.cookie_paths);
             }
             if DATES.has(id) {
-                modern_date(value)
+                date::modern(value).map(|text| text.to_vec())
             } else {
                 None
             }
@@ -109,6 +122,13 @@ fn map_by_member(
     let member = member.strip_suffix('/').unwrap_or(member);
     let rest = strip_prefix(value, member.as_bytes())?.strip_prefix(part.as_bytes())?;
     Some([entry.path.as_bytes(), rest].concat())
+}
+
+/// Takes away the warnings that do not belong to this response.
+fn clean_warnings(fields: &mut Fields) {
+    let date = fields.get(FieldId::Date).and_then(date::parse);
+    fields.rewrite(|id, _, value| (id == FieldId::Warning).then(|| warning::fitting(value, date)));
+    fields.retain(|id, _, value| id != FieldId::Warning || !value.is_empty());
 }
 
 /// `strip_prefix` for bytes in any case.
@@ -178,14 +198,4 @@ fn map_attribute<'p>(
     };
     find(b"path=", paths, |one, two| one == two)
         .or_else(|| find(b"domain=", domains, <[u8]>::eq_ignore_ascii_case))
-}
-
-/// A date in one of the obsolete forms, in today's (RFC 9110 §5.6.7).
-fn modern_date(value: &[u8]) -> Option<Vec<u8>> {
-    const FORM: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
-    if value.len() == FORM && value.ends_with(b" GMT") {
-        return None;
-    }
-    let date = httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()?;
-    Some(httpdate::fmt_http_date(date).into_bytes())
 }

@@ -30,7 +30,7 @@ struct Slots {
 
 /// The names of httpd's catch-all workers.
 const REVERSE: &str = "proxy:reverse";
-const FORWARD: &str = "proxy:forward";
+pub(super) const FORWARD: &str = "proxy:forward";
 
 /// Makes the records of httpd's catch-all workers, which the traces of its children name.
 ///

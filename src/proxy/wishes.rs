@@ -4,9 +4,11 @@
 //! variable counts if it is set, whatever to.
 //!
 //! `proxy-chain-auth` is not here: it keeps `Proxy-Authorization` from being taken away by a server that has checked it, and this one
-//! checks none, so the field is always passed on. reference §5.5.
+//! checks none, so the field is passed on. Only a forward proxy takes it away from origins, and asks for the variable. reference §5.5.
 
 use crate::log::Environment;
+use crate::request::ContentRules;
+use std::time::Duration;
 
 /// The wishes of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,17 @@ impl Wishes {
             has_length: is_http10 || has("proxy-sendcl") && !likes_chunks,
             has_extra_crlf: has("proxy-sendextracrlf"),
             dials_at_once: has("proxy-prefetch-nonblocking"),
+        }
+    }
+
+    /// How content is treated. `is_asking`: the backend is asked whether it wants it, and has `patience` to say so.
+    pub(crate) fn content_rules(self, is_asking: bool, patience: Option<Duration>) -> ContentRules {
+        ContentRules {
+            needs_length: self.has_length,
+            // Whoever asks first must not wait for what is not sent before the answer.
+            dials_at_once: self.dials_at_once || is_asking,
+            has_extra_crlf: self.has_extra_crlf,
+            continue_timeout: patience,
         }
     }
 }

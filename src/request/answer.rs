@@ -77,6 +77,22 @@ impl Answer {
         Self::error_with(ask, status, "", "")
     }
 
+    /// The built-in page of an error with a reason phrase that a backend gave.
+    #[must_use]
+    pub fn error_named(ask: &Ask<'_>, status: Status, reason: &str) -> Box<Self> {
+        let mut escaped = Vec::new();
+        pages::escape(&mut escaped, reason.as_bytes());
+        // Nobody's markup becomes ours.
+        let heading = if escaped == reason.as_bytes() {
+            reason
+        } else {
+            ""
+        };
+        let mut answer = Self::error_with(ask, status, heading, "");
+        answer.reason = Cow::Owned(reason.to_owned());
+        answer
+    }
+
     /// The built-in page of an error, explained further by HTML of ours.
     #[must_use]
     pub fn error_noted(ask: &Ask<'_>, status: Status, notes: &str) -> Box<Self> {
@@ -93,7 +109,9 @@ impl Answer {
             "The proxy server could not handle the request<p>Reason: <strong>{}</strong></p>",
             String::from_utf8_lossy(&escaped)
         );
-        Self::error_with(ask, status, "Proxy Error", &notes)
+        let mut answer = Self::error_with(ask, status, "Proxy Error", &notes);
+        answer.reason = Cow::Borrowed("Proxy Error");
+        answer
     }
 
     /// A redirect with its page. `location` must be clean enough for a field, or the answer is a 500.
@@ -153,14 +171,14 @@ impl Answer {
         self
     }
 
-    fn error_with(ask: &Ask<'_>, status: Status, reason: &'static str, notes: &str) -> Box<Self> {
-        let heading = match (reason, status.reason()) {
+    /// A built-in page under this heading, which is HTML, or under the usual one.
+    fn error_with(ask: &Ask<'_>, status: Status, heading: &str, notes: &str) -> Box<Self> {
+        let heading = match (heading, status.reason()) {
             ("", "") => "Unknown Reason",
             ("", usual) => usual,
             (own, _) => own,
         };
         let mut answer = Self::page(status, render(ask, status, heading, b"", notes));
-        answer.reason = Cow::Borrowed(reason);
         answer.is_built_in = true;
         if matches!(status, Status::METHOD_NOT_ALLOWED | Status::NOT_IMPLEMENTED) {
             answer.fields.push_id(FieldId::Allow, allow(ask));

@@ -90,7 +90,13 @@ impl<'a> Ask<'a> {
         } else {
             (physical, site.port)
         };
-        sent.or(first).or(second).unwrap_or(DEFAULT_PORT)
+        sent.or(first).or(second).unwrap_or_else(|| {
+            let name = site.server.name.get();
+            match name.and_then(|name| name.scheme.as_deref()) {
+                Some("https") => DEFAULT_TLS_PORT,
+                Some(_) | None => DEFAULT_PORT,
+            }
+        })
     }
 
     /// The footer that `ServerSignature` puts under pages of ours, behind `prefix`; empty when it is off.
@@ -224,6 +230,8 @@ impl fmt::Debug for Ask<'_> {
 
 /// The port of `http` URLs.
 const DEFAULT_PORT: u16 = 80;
+/// The port of `https` URLs, which a ServerName with that scheme stands for.
+const DEFAULT_TLS_PORT: u16 = 443;
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ use super::pattern::{Case, Pattern};
 use super::{Handler, Site};
 use crate::config::Merge as _;
 use crate::config::model::{self, DirConfig, LevelMap};
+use crate::http::uri;
 use crate::log::{Level, Levels, Module};
 
 /// What a section's argument is compared with, and how.
@@ -39,7 +40,11 @@ impl Section {
     /// # Errors
     /// The expression cannot be compiled.
     pub fn location(pattern: &model::Pattern) -> Result<Self, String> {
-        Self::compile(pattern, Self::Path, Self::PathGlob)
+        Ok(match pattern {
+            model::Pattern::Prefix(text) => Self::Path(text.as_bytes().into()),
+            model::Pattern::Glob(text) => Self::PathGlob(text.as_bytes().into()),
+            model::Pattern::Regex(text) => Self::Regex(Pattern::compile(text, Case::Sensitive)?),
+        })
     }
 
     /// Compiles the argument of a `<Proxy>` or `<ProxyMatch>`.
@@ -47,17 +52,10 @@ impl Section {
     /// # Errors
     /// The expression cannot be compiled.
     pub fn proxy(pattern: &model::Pattern) -> Result<Self, String> {
-        Self::compile(pattern, Self::Url, Self::UrlGlob)
-    }
-
-    fn compile(
-        pattern: &model::Pattern,
-        prefix: fn(Box<[u8]>) -> Self,
-        glob: fn(Box<[u8]>) -> Self,
-    ) -> Result<Self, String> {
+        let normal = |text: &str| normal_url(text);
         Ok(match pattern {
-            model::Pattern::Prefix(text) => prefix(text.as_bytes().into()),
-            model::Pattern::Glob(text) => glob(text.as_bytes().into()),
+            model::Pattern::Prefix(text) => Self::Url(normal(text)),
+            model::Pattern::Glob(text) => Self::UrlGlob(normal(text)),
             model::Pattern::Regex(text) => Self::Regex(Pattern::compile(text, Case::Sensitive)?),
         })
     }
@@ -76,6 +74,30 @@ impl Section {
             Self::Regex(pattern) => pattern.is_match(raw),
         }
     }
+}
+
+/// The argument of a `<Proxy>` section in the form that target URLs have when they are compared with it: scheme and
+/// authority in lower case, no default port, no escapes of unreserved characters. Otherwise a client could write
+/// another spelling than the section, and be somewhere else for the access rules than for the server that it reaches.
+fn normal_url(text: &str) -> Box<[u8]> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+        None => (String::new(), text),
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    let authority = authority.to_ascii_lowercase();
+    let usual = model::default_port(&scheme).map(|port| format!(":{port}"));
+    let authority = usual
+        .and_then(|port| authority.strip_suffix(&port).map(str::to_owned))
+        .unwrap_or(authority);
+    let mut url = scheme.into_bytes();
+    if text.contains("://") {
+        url.extend_from_slice(b"://");
+    }
+    url.extend_from_slice(authority.as_bytes());
+    uri::decode_unreserved(path.as_bytes(), &mut url);
+    url.into()
 }
 
 /// One combination of sections, merged and compiled. There are few, so they are made on first use and kept.
@@ -290,5 +312,27 @@ impl fmt::Debug for DirCache {
         f.debug_struct("DirCache")
             .field("known", &self.known.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_name_urls_in_their_normal_form() {
+        let table = [
+            ("*", "*"),
+            ("http://H.Example:80/A%7Eb%2F", "http://h.example/A~b%2F"),
+            ("HTTP://*.example:8080/*", "http://*.example:8080/*"),
+            ("http://h:80", "http://h"),
+            ("https://h:443/", "https://h/"),
+            ("https://h:80/", "https://h:80/"),
+            ("Host.Example:443", "host.example:443"),
+            ("balancer://Name", "balancer://name"),
+        ];
+        for (written, normal) in table {
+            assert_eq!(normal_url(written).as_ref(), normal.as_bytes(), "{written}");
+        }
     }
 }

@@ -91,8 +91,7 @@ impl Detour {
     pub fn dress_backends(&self, ask: &Ask<'_>, head: &mut ResponseHead) {
         let rule = &ask.dir().config.error_override;
         if rule.covers(self.status.as_u16()) && !head.status.forbids_content() {
-            head.status = self.status;
-            head.reason.clear();
+            head.set_status(self.status);
         }
         self.dress(&mut head.fields);
     }

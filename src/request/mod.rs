@@ -23,6 +23,7 @@ pub mod env;
 pub mod errordoc;
 pub mod failure;
 pub mod glob;
+mod open_proxy;
 pub mod pages;
 pub mod pattern;
 pub mod route;
@@ -48,5 +49,7 @@ pub use pattern::{Case, Groups, Pattern};
 pub use route::{Again, NOWHERE, Route, locate, max_forwards};
 pub use site::{ReadRule, Site};
 pub use template::Template;
-pub use verdict::{Claim, ContentRules, Handler, Milestone, Plan, Ticket, Verdict};
+pub use verdict::{
+    Claim, ContentRules, Exemption, Handler, Interim, Milestone, Plan, Ticket, Verdict,
+};
 pub use vhost::Vhosts;

@@ -81,6 +81,10 @@ fn explain(out: &mut Vec<u8>, page: &Page<'_>) {
                 "<p>Your browser sent a request that this server could not understand.<br />\n{notes}</p>\n"
             ),
         ),
+        403 => put(
+            out,
+            format_args!("<p>You don't have permission to access this resource.{notes}</p>\n"),
+        ),
         405 => put(
             out,
             format_args!("<p>The requested method {method} is not allowed for this URL.</p>\n"),
@@ -129,7 +133,6 @@ fn fixed(code: u16) -> Option<&'static str> {
              supplied the wrong\ncredentials (e.g., bad password), or your\nbrowser doesn't understand how to \
              supply\nthe credentials required.</p>\n"
         }
-        403 => "<p>You don't have permission to access this resource.</p>\n",
         404 => "<p>The requested URL was not found on this server.</p>\n",
         406 => {
             "<p>An appropriate representation of the requested resource could not be found on this server.</p>\n"
@@ -152,11 +155,25 @@ fn fixed(code: u16) -> Option<&'static str> {
             "<p>The client needs a new connection for this\nrequest as the requested host name does not match\nthe \
              Server Name Indication (SNI) in use for this\nconnection.</p>\n"
         }
+        422 => {
+            "<p>The server understands the media type of the\nrequest entity, but was unable to process \
+             the\ncontained instructions.</p>\n"
+        }
+        423 => {
+            "<p>The requested resource is currently locked.\nThe lock must be released or proper identification\n\
+             given before the method can be applied.</p>\n"
+        }
+        424 => {
+            "<p>The method could not be performed on the resource\nbecause the requested action depended on \
+             another\naction and that other action failed.</p>\n"
+        }
         426 => "<p>The requested resource can only be retrieved\nover another protocol.</p>\n",
+        428 => "<p>The request is required to be conditional.</p>\n",
         429 => "<p>The user has sent too many requests\nin a given amount of time.</p>\n",
         431 => {
             "<p>The server refused this request because\nthe request header fields are too large.</p>\n"
         }
+        451 => "<p>Access to this URL has been denied for legal reasons.<br />\n</p>\n",
         503 => {
             "<p>The server is temporarily unable to service your\nrequest due to maintenance downtime or \
              capacity\nproblems. Please try again later.</p>\n"
@@ -164,6 +181,18 @@ fn fixed(code: u16) -> Option<&'static str> {
         504 => {
             "<p>The gateway did not receive a timely response\nfrom the upstream server or application.</p>\n"
         }
+        507 => {
+            "<p>The method could not be performed on the resource\nbecause the server is unable to store \
+             the\nrepresentation needed to successfully complete the\nrequest.  There is insufficient free space \
+             left in\nyour storage allocation.</p>\n"
+        }
+        508 => {
+            "<p>The server terminated an operation because\nit encountered an infinite loop.</p>\n"
+        }
+        510 => {
+            "<p>A mandatory extension policy in the request is not\naccepted by the server for this resource.</p>\n"
+        }
+        511 => "<p>The client needs to authenticate to gain\nnetwork access.</p>\n",
         _ => return None,
     })
 }

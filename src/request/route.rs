@@ -15,6 +15,8 @@
 //! request keeps its target undecoded, so that path sections do not match it (httpd's `ap_location_walk`,
 //! `proxy_detect`, `proxy_map_location`).
 
+mod forward;
+
 use std::fmt;
 
 use super::access::{self, Refusal};
@@ -331,12 +333,13 @@ fn choose_site(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
 fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
     let site = ask_at(ask, route).site();
     let head = ask.head;
-    route.is_forward = site.is_forward_proxy && is_for_somebody_else(ask, site, route);
+    route.is_forward = site.is_forward_proxy && forward::is_for_somebody_else(ask, site, route);
     if site.vars.has_server() {
         set_vars(ask, route, |at, vars| site.vars.apply(at, vars))?;
     }
     if route.is_forward {
         route.path.extend_from_slice(head.target.raw());
+        forward::check_path(ask, route)?;
         return Ok(true);
     }
     match head.target.form() {
@@ -393,23 +396,6 @@ fn refused(at: &Ask<'_>, error: PathError) -> Box<Answer> {
         at.log_tagged(Module::Core, Level::Error, Tag::Ah(10244), message);
     }
     Answer::error(at, error.status)
-}
-
-/// Whether a proxy's client means another server: CONNECT, or an absolute target that is not one of ours.
-fn is_for_somebody_else(ask: &Ask<'_>, site: &Site, route: &Route) -> bool {
-    let target = &ask.head.target;
-    match target.form() {
-        Form::Authority => route.host_port.is_some(),
-        Form::Absolute => {
-            let port = route.host_port.unwrap_or(80);
-            let ours = site.port.map_or_else(
-                || port == 80 || port == ask.peers.local.port(),
-                |ours| ours == port,
-            );
-            !(target.scheme().eq_ignore_ascii_case(b"http") && ours && site.answers_to(&route.host))
-        }
-        Form::Origin | Form::Asterisk => false,
-    }
 }
 
 fn is_http(scheme: &[u8]) -> bool {
@@ -518,8 +504,8 @@ fn refuse_forwarding(at: &Ask<'_>, reason: &'static str) -> Box<Answer> {
 /// How many more proxies a request may pass, if it says so. The one that forwards it sends one less.
 ///
 /// # Errors
-/// The field is no number.
-pub fn max_forwards(head: &RequestHead) -> Result<Option<u32>, NotANumber> {
+/// The field is no number, or none that 64 bits hold.
+pub fn max_forwards(head: &RequestHead) -> Result<Option<u64>, NotANumber> {
     let mut values = head.fields.all(FieldId::MaxForwards);
     let Some(value) = values.next() else {
         return Ok(None);
@@ -532,11 +518,8 @@ pub fn max_forwards(head: &RequestHead) -> Result<Option<u32>, NotANumber> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(NotANumber);
     }
-    // More digits than fit are still a number; no path is that long.
-    let parsed = std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse().ok());
-    Ok(Some(parsed.unwrap_or(u32::MAX)))
+    let text = std::str::from_utf8(digits).map_err(|_| NotANumber)?;
+    text.parse().map(Some).map_err(|_| NotANumber)
 }
 
 /// A Max-Forwards field that is no number.

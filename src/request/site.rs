@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 
 use super::dir::{self, Dir, Section};
 use super::glob::{self, Slash};
-use super::{Handler, access, vars, vhost};
+use super::{Handler, access, open_proxy, vars, vhost};
 use crate::codec::Limits;
 use crate::config::model::{
     self, Alias, EncodedSlashes, Pattern, ReadTimeout, Server, ServerTokens, Signature, Trace,
@@ -163,29 +163,38 @@ impl Site {
             levels: dir::levels(&server.log_level),
             error_log: None,
             access_logs: Vec::new(),
-            notes: notes(server, handlers),
+            notes: notes(server, &proxies, handlers),
             locations,
             proxies,
             server: server.clone(),
         })
     }
 
-    /// Whether a host name in lower case is one of this server's: ServerName, ServerAlias, or what its
-    /// `<VirtualHost>` line says.
+    /// Whether a host name in lower case and a port are this server's: an address of its `<VirtualHost>` line with the
+    /// port there, or ServerName or an alias with the port of ServerName.
+    ///
+    /// DIVERGE: a ServerName without port means the port that the client connected to. In httpd it means none, so that
+    /// a forward proxy asks itself for its own URLs.
     #[must_use]
-    pub fn answers_to(&self, host: &[u8]) -> bool {
-        let is_alias = self.server.aliases.iter().any(|alias| match alias {
-            Alias::Exact(alias) => alias.as_bytes() == host,
-            Alias::Wild(pattern) => glob::is_match(pattern.as_bytes(), host, Slash::Passes),
-        });
-        let mut addresses = self.server.addresses.iter();
-        self.name.as_bytes() == host
-            || is_alias
-            || addresses.any(|address| {
-                vhost::without_port(&address.text)
+    pub fn is_at(&self, host: &[u8], port: u16, local_port: u16) -> bool {
+        let is_address = self.server.addresses.iter().any(|address| {
+            address.port.is_none_or(|its| its == port)
+                && vhost::without_port(&address.text)
                     .as_bytes()
                     .eq_ignore_ascii_case(host)
+        });
+        let has_alias = || {
+            self.server.aliases.iter().any(|alias| match alias {
+                Alias::Exact(alias) => alias.as_bytes() == host,
+                Alias::Wild(pattern) => glob::is_match(pattern.as_bytes(), host, Slash::Passes),
             })
+        };
+        let own_port = match self.server.name.get() {
+            Some(name) => name.port,
+            None => self.port,
+        };
+        let is_named = || self.name.as_bytes() == host || has_alias();
+        is_address || own_port.unwrap_or(local_port) == port && is_named()
     }
 
     /// Whether a method may be used here: any token, unless `HttpProtocolOptions RegisteredMethods` says otherwise.
@@ -300,7 +309,11 @@ fn port(server: &Server) -> Option<u16> {
 }
 
 /// What the operator should be told about the sections of a server.
-fn notes(server: &Server, handlers: &[&'static dyn Handler]) -> Vec<Diagnostic> {
+fn notes(
+    server: &Server,
+    sections: &[Section],
+    handlers: &[&'static dyn Handler],
+) -> Vec<Diagnostic> {
     let locations = server
         .locations
         .iter()
@@ -312,7 +325,8 @@ fn notes(server: &Server, handlers: &[&'static dyn Handler]) -> Vec<Diagnostic> 
     let all = std::iter::once((&server.location_defaults, server.defined_at.as_ref()))
         .chain(locations)
         .chain(proxies);
-    let mut notes = Vec::new();
+    let open = open_proxy::warning(server, sections, handlers);
+    let mut notes: Vec<Diagnostic> = open.into_iter().collect();
     for (dir, place) in all {
         if let Some(note) = access::note(&dir.access) {
             let note = Diagnostic::warning(note);

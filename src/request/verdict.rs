@@ -1,10 +1,11 @@
 //! What a handler decided, as a value: an answer, or a plan for the engine.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{Address, Answer, Ask, Backend, Failure, Outcome, PlannedAddress};
+use crate::codec::BadLine;
 use crate::http::{RequestHead, ResponseHead};
 use crate::log::Environment;
 
@@ -27,6 +28,17 @@ pub trait Handler: Sync {
     /// attempt claimed is settled here.
     fn failed(&self, ask: &Ask<'_>, plan: &mut Plan, failure: &Failure) -> Verdict;
 
+    /// The host that the plan names has these addresses. `Some` puts another decision in the place of connecting to
+    /// the first of them that takes the connection; the plan is not carried out then, as if `failed` had been called.
+    fn found(
+        &self,
+        _ask: &Ask<'_>,
+        _plan: &mut Plan,
+        _addresses: &[SocketAddr],
+    ) -> Option<Verdict> {
+        None
+    }
+
     /// Edits the head of the backend's response before the client sees it. `Some` replaces the response by an
     /// answer of ours (`ProxyErrorOverride`).
     fn rewrite(
@@ -36,6 +48,11 @@ pub trait Handler: Sync {
         _head: &mut ResponseHead,
     ) -> Option<Box<Answer>> {
         None
+    }
+
+    /// Edits the head of an interim response of the backend, and decides whether the client gets it.
+    fn rewrite_interim(&self, _ask: &Ask<'_>, _plan: &Plan, _head: &mut ResponseHead) -> Interim {
+        Interim::Pass
     }
 
     /// The exchange is over, well or not: settles what the plan claimed. Called exactly once for every plan that
@@ -66,6 +83,17 @@ pub enum Milestone {
     BodySent,
     /// The connection was given back or closed.
     Released,
+}
+
+/// What becomes of an interim response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interim {
+    /// The client gets it, but a 100 only when it waits for one.
+    Pass,
+    /// The client gets it.
+    PassUnasked,
+    /// It is dropped.
+    Drop,
 }
 
 /// A decision.
@@ -111,6 +139,8 @@ pub struct Plan {
     pub backend: Option<&'static Backend>,
     /// Which host and port, when the backend leaves that to the plan ([`super::Address::Planned`]).
     pub address: PlannedAddress,
+    /// Our own address for new connections, where the system shall not choose (`ProxySourceAddress`).
+    pub source: Option<IpAddr>,
     /// The request head to send.
     pub head: Box<RequestHead>,
     /// What the handler remembers of this attempt: claim on a member, balancer, route.
@@ -123,6 +153,8 @@ pub struct Plan {
     pub vars: Environment,
     /// Take no idle connection: open one.
     pub is_fresh_only: bool,
+    /// What becomes of a response with a line that is no field line.
+    pub bad_lines: BadLine,
     /// How the request's content is read and sent.
     pub content: ContentRules,
     /// If it becomes a tunnel, that is over when either side ends (`proxy-nohalfclose`).
@@ -153,6 +185,24 @@ pub struct Ticket {
     pub member: Option<u32>,
     /// Members (by index) that were tried already in this exchange.
     pub tried: Vec<u32>,
+    /// The ProxyRemote that the request goes through, by its place among those of its server.
+    pub remote: Option<u32>,
+    /// The first ProxyRemote that may be asked; those before it failed. `u32::MAX` is none of them.
+    pub remotes_from: u32,
+    /// Whether the host's addresses exempt it from them (`NoProxy 10.0.0.0/8`).
+    pub exemption: Exemption,
+}
+
+/// What is known of an exemption that depends on a host's addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Exemption {
+    /// Nobody asked.
+    #[default]
+    NotAsked,
+    /// The addresses are awaited.
+    Awaited,
+    /// It does not hold.
+    Refuted,
 }
 
 impl Plan {
@@ -171,15 +221,20 @@ impl Plan {
         use crate::http::head::Recycle as _;
         self.backend = None;
         self.address.clear();
+        self.source = None;
         self.head.recycle();
         self.ticket.lease = None;
         self.ticket.balancer = None;
         self.ticket.member = None;
         self.ticket.tried.clear();
+        self.ticket.remote = None;
+        self.ticket.remotes_from = 0;
+        self.ticket.exemption = Exemption::NotAsked;
         self.io_timeout = Duration::ZERO;
         self.attempt = 0;
         self.vars.clear();
         self.is_fresh_only = false;
+        self.bad_lines = BadLine::Refuse;
         self.content = ContentRules::default();
         self.ends_at_first_eof = false;
     }

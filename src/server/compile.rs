@@ -1,6 +1,7 @@
 //! From a configuration to an environment: everything that children borrow.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use scoreboard::Board;
 
@@ -10,7 +11,7 @@ use crate::mpm::{ListenOptions, Settled};
 use crate::proxy::{self, Proxy};
 use crate::request::{Env, Handler, Site, Vhosts};
 use crate::sys::privileges::{self, Identity};
-use crate::sys::{cpu, socket};
+use crate::sys::{cpu, resolver, socket};
 
 use super::logs::{self, SiteLogs};
 use super::{Extensions, PRODUCT};
@@ -35,7 +36,8 @@ pub(super) fn environment(
     logs: Option<Vec<SiteLogs>>,
 ) -> Result<(Env, &'static Proxy), Vec<Diagnostic>> {
     let config: &'static Config = Box::leak(Box::new(config));
-    let proxy = Proxy::compile(config, board, extensions.methods, extensions.schemes)?;
+    let mut proxy = Proxy::compile(config, board, extensions.methods, extensions.schemes)?;
+    let unknown = proxy.find_blocked(&mut look_up);
     let proxy: &'static Proxy = Box::leak(Box::new(proxy));
     let mut handlers: Vec<&'static dyn Handler> = vec![proxy];
     handlers.extend(ADMIN);
@@ -50,6 +52,9 @@ pub(super) fn environment(
     }
     if !errors.is_empty() {
         return Err(errors);
+    }
+    if let Some(main) = sites.first_mut() {
+        main.notes.extend(unfound(config, &unknown));
     }
     if let Some(logs) = logs {
         logs::attach(&mut sites, logs);
@@ -152,6 +157,31 @@ fn resolve(host: &str) -> Vec<IpAddr> {
         |addresses| addresses.map(|address| address.ip()).collect(),
     )
 }
+
+/// Warnings about words of ProxyBlock that look like hosts and have no address.
+fn unfound(config: &Config, names: &[String]) -> Vec<Diagnostic> {
+    let blocks = config.servers().flat_map(|server| &server.proxy.blocks);
+    blocks
+        .filter(|block| names.contains(&block.word))
+        .map(|block| {
+            let word = &block.word;
+            Diagnostic::warning(format!(
+                "ProxyBlock: no address of `{word}` was found; names that contain it are blocked, other names of the host are not"
+            ))
+            .at(&block.place)
+            .under(word)
+        })
+        .collect()
+}
+
+/// The addresses of hosts that ProxyBlock names. A start is not held up by names that nobody knows.
+fn look_up(hosts: &[&str]) -> Vec<Vec<IpAddr>> {
+    let found = resolver::look_up_aside(hosts, LOOK_UP_PATIENCE);
+    found.unwrap_or_else(|_| vec![Vec::new(); hosts.len()])
+}
+
+/// How long a start waits for the addresses of blocked hosts.
+const LOOK_UP_PATIENCE: Duration = Duration::from_secs(5);
 
 fn host_name() -> String {
     nix::unistd::gethostname()

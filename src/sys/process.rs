@@ -134,6 +134,11 @@ pub fn reap() -> Option<(Pid, Exit)> {
     }
 }
 
+/// Collect this ended child, waiting for its end.
+pub fn reap_one(pid: Pid) {
+    while matches!(nix::sys::wait::waitpid(pid.0, None), Err(Errno::EINTR)) {}
+}
+
 /// End this process without running any destructor or exit handler.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit takes any number and does not return; nothing of this process is touched afterwards.

@@ -14,11 +14,17 @@
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use std::fmt;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
+
+use super::clock;
+use super::process::{Fork, exit_now, fork, reap_one, wait_readable};
+use super::signals::Signal;
 
 /// How many questions may wait. A resolver that is this far behind is broken, and then failing at once is kinder than waiting.
 const QUESTIONS_MAX: usize = 1024;
@@ -154,6 +160,81 @@ impl fmt::Debug for Resolver {
         f.debug_struct("Resolver")
             .field("threads", &self.threads)
             .finish_non_exhaustive()
+    }
+}
+
+/// The addresses of several hosts, or as many of them as are found within `patience`, in the order of `hosts`. For a process that must
+/// not have threads: the look-ups are made in a child of it. This one blocks: it is for the parent, before it has children.
+///
+/// # Errors
+/// When the system refuses a child or a pipe, or when this process has threads.
+pub fn look_up_aside(hosts: &[&str], patience: Duration) -> io::Result<Vec<Vec<IpAddr>>> {
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    let child = match fork()? {
+        Fork::Child => {
+            tell_addresses(hosts, &mut File::from(write));
+            exit_now(0)
+        }
+        Fork::Parent(child) => child,
+    };
+    drop(write);
+    let mut told = Vec::new();
+    let mut read = File::from(read);
+    let deadline = clock::now().instant + patience;
+    loop {
+        let left = deadline.saturating_duration_since(clock::now().instant);
+        if left.is_zero() {
+            break;
+        }
+        wait_readable(&read, left)?;
+        if deadline <= clock::now().instant {
+            break;
+        }
+        let mut piece = [0; 4096];
+        match read.read(&mut piece) {
+            Ok(0) => break,
+            Ok(n) => told.extend_from_slice(piece.get(..n).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    // It has ended, or is not worth waiting for.
+    child.signal(Signal::Kill).ok();
+    reap_one(child);
+    let mut found = vec![Vec::new(); hosts.len()];
+    for line in String::from_utf8_lossy(&told).lines() {
+        let entry = line
+            .split_once(' ')
+            .and_then(|(index, ip)| Some((index.parse::<usize>().ok()?, ip.parse().ok()?)));
+        if let Some((index, ip)) = entry
+            && let Some(list) = found.get_mut(index)
+        {
+            list.push(ip);
+        }
+    }
+    Ok(found)
+}
+
+/// The child's part: one line for each address, with the position of its host, as soon as it is known.
+fn tell_addresses(hosts: &[&str], out: &mut File) {
+    let (wake, woken) = unbounded();
+    let resolver = Resolver::new(move || {
+        let _the_other_end_is_below = wake.send(());
+    });
+    let mut asked = 0;
+    for (key, host) in (0..).zip(hosts) {
+        asked += usize::from(resolver.ask(key, host, 0).is_ok());
+    }
+    for _ in 0..asked {
+        if woken.recv().is_err() {
+            return;
+        }
+        for (key, answer) in resolver.answers() {
+            for address in answer.unwrap_or_default() {
+                // A parent that has gone needs no answer.
+                writeln!(out, "{key} {}", address.ip()).ok();
+            }
+        }
     }
 }
 

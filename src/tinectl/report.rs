@@ -170,7 +170,7 @@ impl Report<'_> {
                 .sum()
         };
         format!(
-            "{} open, {} keep-alive, {} closing, {} waiting for a backend; {} accepted",
+            "{} open, {} keep-alive, {} closing, {} tunnels; {} accepted",
             sum(|child| child.connections),
             sum(|child| child.keepalive),
             sum(|child| child.closing),

@@ -3,9 +3,14 @@
 //! Responsible for: both servers, a backend that remembers what it saw, and the comparison of statuses, fields, contents and of what
 //! reached the backend. Not responsible for judging: a difference that is meant stands in the suite's `.known` file, with its reason.
 //!
-//! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends.
+//! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, and
+//! `@WS@` for the first one as `ws:`, and `@A-PORT@` and `@B-PORT@` for their ports; requests may name them too.
 //! `REQUESTS` are raw requests between lines of `%%`; line ends become CRLF, and each block is sent on a connection of its own, after which
 //! the client half-closes. A line of `# words` before a request names it.
+//!
+//! What a backend answers depends on the path (`answer`), or stands below the request: behind a line `@@`, or `@@ close` when the backend is
+//! to close afterwards. Line ends become CRLF there too, but not behind a `\` at the end of a line; `\xHH` is a byte, and `\{a*500}`
+//! repeats; `@A@`, `@B@` and `@PORT-A@` are filled in.
 
 #![expect(
     clippy::disallowed_methods,
@@ -31,6 +36,7 @@ use harness::{Call, Origin, Response, Setup};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 
 fn main() -> ExitCode {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -111,6 +117,44 @@ struct Request {
     name: String,
     bytes: Vec<u8>,
     is_head: bool,
+    script: Option<Script>,
+}
+
+/// What a backend is to answer.
+#[derive(Clone)]
+struct Script {
+    bytes: Vec<u8>,
+    closes: bool,
+}
+
+impl Script {
+    fn parse(text: &str, closes: bool) -> Self {
+        let mut bytes = Vec::new();
+        let mut rest = text;
+        while let Some(byte) = rest.chars().next() {
+            if let Some(after) = rest.strip_prefix("\\\n") {
+                rest = after;
+            } else if let Some((hex, after)) = rest.strip_prefix("\\x").map(|rest| rest.split_at(2))
+            {
+                bytes.push(u8::from_str_radix(hex, 16).expect("two digits"));
+                rest = after;
+            } else if let Some((inner, after)) = rest
+                .strip_prefix("\\{")
+                .and_then(|rest| rest.split_once('}'))
+            {
+                let (what, count) = inner.rsplit_once('*').expect("what, a star, how often");
+                bytes.extend_from_slice(what.repeat(count.parse().expect("a number")).as_bytes());
+                rest = after;
+            } else {
+                let line_end = if byte == '\n' { "\r" } else { "" };
+                let (now, after) = rest.split_at(byte.len_utf8());
+                bytes.extend_from_slice(line_end.as_bytes());
+                bytes.extend_from_slice(now.as_bytes());
+                rest = after;
+            }
+        }
+        Self { bytes, closes }
+    }
 }
 
 fn blocks(text: &str) -> Vec<Request> {
@@ -130,6 +174,14 @@ impl Request {
             Some((name, rest)) => (name.to_owned(), rest),
             None => (format!("request {}", at + 1), block),
         };
+        let scripted = [("\n@@\n", false), ("\n@@ close\n", true)];
+        let found = scripted
+            .iter()
+            .find_map(|(mark, closes)| Some((block.split_once(mark)?, *closes)));
+        let (block, script) = match found {
+            Some(((block, says), closes)) => (block, Some(Script::parse(says, closes))),
+            None => (block, None),
+        };
         let (head, content) = block
             .split_once("\n\n")
             .unwrap_or((block.trim_end_matches('\n'), ""));
@@ -138,6 +190,7 @@ impl Request {
             name,
             is_head: text.starts_with("HEAD "),
             bytes: text.into_bytes(),
+            script,
         }
     }
 }
@@ -153,8 +206,30 @@ struct Outcome {
 }
 
 fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
-    let (a, b) = (Origin::start("a", answer), Origin::start("b", answer));
-    let conf = conf.replace("@A@", &a.url()).replace("@B@", &b.url());
+    let script = Arc::new(Mutex::new(None::<Script>));
+    let origin = |name: &str| {
+        let script = Arc::clone(&script);
+        Origin::start(name, move |call| {
+            let scripted = script.lock().expect("no panic while held").clone();
+            match scripted {
+                Some(script) => say(call, &script),
+                None => answer(call),
+            }
+        })
+    };
+    let (a, b) = (origin("a"), origin("b"));
+    let websocket = a.url().replace("http:", "ws:");
+    let filled = |text: &str| {
+        let ports = [("@A-PORT@", a.port()), ("@B-PORT@", b.port())];
+        let filled = ports.iter().fold(text.to_owned(), |text, (name, port)| {
+            text.replace(name, &port.to_string())
+        });
+        filled
+            .replace("@A@", &a.url())
+            .replace("@B@", &b.url())
+            .replace("@WS@", &websocket)
+    };
+    let conf = filled(conf);
     let server = Setup::new().program(program.clone()).start(&conf);
     let names = vec![
         (a.port().to_string(), "PORT-A"),
@@ -164,8 +239,17 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let mut before = (0, 0);
     for request in requests {
+        *script.lock().expect("no panic while held") =
+            request.script.as_ref().map(|script| Script {
+                bytes: fill_in(&script.bytes, &a, &b),
+                ..*script
+            });
         let mut client = server.client();
-        client.try_send(&request.bytes).ok();
+        let bytes: Vec<u8> = match std::str::from_utf8(&request.bytes) {
+            Ok(text) => filled(text).into_bytes(),
+            Err(_) => request.bytes.clone(),
+        };
+        client.try_send(&bytes).ok();
         client.half_close();
         let mut responses = Vec::new();
         let end = loop {
@@ -186,6 +270,27 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
         });
     }
     outcomes
+}
+
+/// A scripted answer with the places of the backends.
+fn fill_in(bytes: &[u8], a: &Origin, b: &Origin) -> Vec<u8> {
+    let text: String = bytes.iter().copied().map(char::from).collect();
+    let text = text
+        .replace("@A@", &a.url())
+        .replace("@B@", &b.url())
+        .replace("@PORT-A@", &a.port().to_string());
+    text.chars()
+        .map(|c| u8::try_from(c).expect("each was a byte"))
+        .collect()
+}
+
+/// What a backend does that was told what to say.
+fn say(call: &mut Call<'_>, script: &Script) {
+    call.content();
+    call.send(&script.bytes);
+    if script.closes {
+        call.close();
+    }
 }
 
 /// What the backends do, by path.
@@ -245,6 +350,11 @@ fn answer(call: &mut Call<'_>) {
         ),
         "error" => call.reply(500, &["Content-Type: text/plain"], b"broken"),
         "missing" => call.reply(404, &["Content-Type: text/plain"], b"not here"),
+        "426" => call.reply(426, &["Upgrade: websocket", "Connection: Upgrade"], b"ask"),
+        "h2c" => call.reply(200, &["Upgrade: h2c", "Connection: Upgrade"], b"later"),
+        "switch" => switch(call, "Upgrade: websocket\r\n"),
+        "switch-to-h2c" => switch(call, "Upgrade: h2c\r\n"),
+        "switch-to-nothing" => switch(call, ""),
         "dead" => call.close(),
         "nonsense" => call.send("HTTP/1.1 abc\r\n\r\n").close(),
         _ => call.reply(
@@ -253,6 +363,14 @@ fn answer(call: &mut Call<'_>) {
             &content,
         ),
     }
+}
+
+/// Switches protocols, whatever was asked for, and ends.
+fn switch(call: &mut Call<'_>, field: &str) {
+    call.send(format!(
+        "HTTP/1.1 101 Switching Protocols\r\n{field}Connection: Upgrade\r\nX-Backend: yes\r\n\r\n"
+    ))
+    .close();
 }
 
 /// What differs between two outcomes, in words.
@@ -277,7 +395,13 @@ fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
         );
         for name in names_of(&their.fields, &our.fields) {
             let values = |response: &Response, outcome: &Outcome| {
-                outcome.plain(&response.all(&name).join(" | "))
+                let mut values = response.all(&name);
+                if name == "allow" {
+                    // httpd's order comes from a hash.
+                    values = values.iter().flat_map(|list| list.split(',')).collect();
+                    values.sort_unstable();
+                }
+                outcome.plain(&values.join(" | "))
             };
             pair(
                 &format!("field {name}"),
@@ -285,6 +409,21 @@ fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
                 values(our, ours),
             );
         }
+        pair(
+            &format!("order {at}"),
+            names_in_order(&their.fields, &our.fields),
+            names_in_order(&our.fields, &their.fields),
+        );
+        pair(
+            &format!("trailers {at}"),
+            format!("{:?}", their.trailers),
+            format!("{:?}", our.trailers),
+        );
+        pair(
+            &format!("framing {at}"),
+            format!("{:?}", their.framing),
+            format!("{:?}", our.framing),
+        );
         pair(
             &format!("content {at}"),
             theirs.plain(&their.text()),
@@ -312,6 +451,11 @@ fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
             );
         }
         pair(
+            "backend saw order",
+            names_in_order(&fields(their), &fields(our)),
+            names_in_order(&fields(our), &fields(their)),
+        );
+        pair(
             "backend saw content",
             format!("{:?}", their.content),
             format!("{:?}", our.content),
@@ -326,6 +470,29 @@ fn fields(seen: &Seen) -> Vec<(String, String)> {
     fields
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect()
+}
+
+/// The names of the fields that both have, as they were sent, without those that may stand anywhere.
+fn names_in_order(fields: &[(String, String)], others: &[(String, String)]) -> String {
+    const ANYWHERE: [&str; 7] = [
+        "allow",
+        "content-length",
+        "content-type",
+        "set-cookie",
+        "upgrade",
+        "via",
+        "warning",
+    ];
+    let is_shared = |name: &str| {
+        others
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(name))
+    };
+    let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    names.retain(|name| {
+        is_shared(name) && !ANYWHERE.iter().any(|any| any.eq_ignore_ascii_case(name))
+    });
+    names.join(", ")
 }
 
 /// The names in either list, in lower case, each once; without those that say nothing here.

@@ -18,6 +18,7 @@ mod demo;
 mod error_documents;
 #[expect(dead_code, reason = "the comparison with httpd uses the rest of it")]
 mod harness;
+mod heads;
 mod logs;
 mod packaged;
 mod proxy_http;

@@ -133,7 +133,7 @@ fn what_the_backend_sees_of_an_upgrade_is_what_upgrade_allows() {
     let ws = url.replace("http:", "ws:");
     let tine = Tine::start(&format!(
         "ProxyPass /none {url}/0\nProxyPass /one {url}/1 upgrade=websocket\nProxyPass /list {url}/2 \"upgrade=foo, h2c\"\n\
-         ProxyPass /any {url}/3 upgrade=ANY\nProxyPass /off {url}/4 upgrade=NONE\nProxyPass /ws {ws}/5\nProxyPass /other {ws}/6 upgrade=foo\n",
+         ProxyPass /any {url}/3 upgrade=ANY\nProxyPass /off {url}/4 upgrade=NONE\nProxyPass /old {url}/7 upgrade=ANY\n<Location /old>\nSetEnv force-proxy-request-1.0 1\n</Location>\nProxyPass /ws {ws}/5\nProxyPass /other {ws}/6 upgrade=foo\n",
     ));
     let rows = [
         ("nothing_is_allowed", "/none", "websocket", None),
@@ -149,6 +149,7 @@ fn what_the_backend_sees_of_an_upgrade_is_what_upgrade_allows() {
         ("none_of_a_list", "/list", "websocket", None),
         ("any", "/any", "anything/9", Some("anything/9")),
         ("none", "/off", "websocket", None),
+        ("http_1_0_to_the_backend", "/old", "websocket", None),
         ("the_default_of_ws", "/ws", "websocket", Some("websocket")),
         ("not_the_default_of_ws", "/ws", "foo", None),
         ("ws_with_another_protocol", "/other", "foo", Some("foo")),
@@ -156,6 +157,10 @@ fn what_the_backend_sees_of_an_upgrade_is_what_upgrade_allows() {
         ("several", "/one", "websocket, h2c", None),
     ];
     for (name, path, upgrade, expected) in rows {
+        if httpd::is_peer() && name == "several" {
+            // It sends a list on whose beginning fits.
+            continue;
+        }
         let answer = tine.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade\r\nUpgrade: {upgrade}\r\n\r\n"));
         answer.expect(200);
         let seen = origin.last();
@@ -199,17 +204,19 @@ fn a_request_with_content_may_upgrade() {
         call.send(SWITCH).send(content);
         echo_until_end(call);
     });
-    let tine = Tine::start(&conf(&origin));
+    let tine = Tine::start(&format!("LimitRequestBody 8\n{}", conf(&origin)));
     for body in [
         "Content-Length: 5\r\n\r\nhello",
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     ] {
         let mut client = tine.client();
         client.send(format!(
-            "POST /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{body}"
+            "POST /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{body}ear"
         ));
+        // What comes behind the content belongs to the tunnel.
+        client.send("ly");
         client.response().expect(101);
-        assert_eq!(client.bytes(5), b"hello");
+        assert_eq!(client.bytes(10), b"helloearly");
         echoes(&mut client);
     }
 }
@@ -564,7 +571,9 @@ fn a_tunnel_in_which_nothing_moves_ends_after_the_longer_timeout() {
         let began = Instant::now();
         echoes(&mut client);
         assert!(client.is_closed(), "{timeouts}{member}");
-        assert!(began.elapsed().as_secs() >= least_s, "{timeouts}{member}");
+        // The server's clock counts whole milliseconds.
+        let passed_ms = began.elapsed().as_millis() + 5;
+        assert!(passed_ms >= least_s * 1000, "{timeouts}{member}");
         let line = logged(&tine, 1).remove(0);
         assert!(line.ends_with("\" 101 -"), "{line}");
     }
@@ -705,8 +714,19 @@ fn stop_and_restart_end_tunnels_at_once() {
         let mut client = switched(&tine);
         tine.signal(Signal::SIGHUP);
         assert!(client.is_closed(), "{shape:?}: restart");
-        until("it serves again", || tine.client().try_send(ASK).is_ok());
-        let mut client = switched(&tine);
+        // A connection may still reach a child of the old generation.
+        let mut again = None;
+        until("it serves again", || {
+            let mut client = tine.client();
+            let response = client
+                .try_send(ASK)
+                .ok()
+                .map(|()| client.try_response(false));
+            let is_open = matches!(response, Some(Ok(head)) if head.status == 101);
+            again = is_open.then_some(client);
+            is_open
+        });
+        let mut client = again.expect("it serves");
         tine.signal(Signal::SIGTERM);
         assert!(client.is_closed(), "{shape:?}: stop");
         assert!(tine.wait().success());
@@ -869,5 +889,20 @@ fn ws_and_http_can_share_a_path_when_wstunnel_serves_alone() {
         ask(&tine, "").expect(200).text(),
         "/",
         "mod_proxy_http takes both"
+    );
+}
+
+#[test]
+fn wss_loads_with_a_warning_and_is_answered_with_500() {
+    if httpd::is_peer() {
+        // It tries, and fails for want of mod_ssl.
+        return;
+    }
+    let tine = Tine::start("ProxyPass / wss://127.0.0.1:9/\n");
+    tine.send(ASK).expect(500);
+    let said = tine.error_log();
+    assert!(
+        said.contains("no protocol handler for wss://127.0.0.1:9/"),
+        "{said}"
     );
 }

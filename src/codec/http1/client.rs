@@ -16,14 +16,14 @@ use super::response;
 use super::scan::Scan;
 use super::write::{self, Announce, Sending};
 use crate::buf::{Input, Outlet};
-use crate::codec::{ClientCodec, Codec, CodecError, Limits, Reuse, StreamId};
+use crate::codec::{BadLine, ClientCodec, Codec, CodecError, Limits, Reuse, StreamId};
 use crate::http::framing::{self, Body};
 use crate::http::head::Shelf;
 use crate::http::{
     ContentSize, FieldId, Method, Part, Request, RequestHead, Response, ResponseHead, Version,
 };
 
-/// A backend that sends more interim responses than this is answered with 502 for its client, as in httpd.
+/// A backend that has sent so many interim responses is answered with 502 for its client, as in httpd.
 const INTERIM_MAX: u8 = 10;
 
 /// An HTTP/1 client connection.
@@ -48,6 +48,8 @@ pub struct Client {
     closes: bool,
     /// The backend will send nothing more.
     is_eof: bool,
+    /// What a line without a colon means.
+    bad_lines: BadLine,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,7 @@ impl Client {
             asked_upgrade: false,
             closes: false,
             is_eof: false,
+            bad_lines: BadLine::Refuse,
         }
     }
 
@@ -140,17 +143,27 @@ impl Client {
         input: &mut Input,
         shelf: &mut Shelf<ResponseHead>,
     ) -> Result<Option<Box<ResponseHead>>, CodecError> {
+        if self.interims >= INTERIM_MAX {
+            return Err(CodecError::malformed("too many interim responses"));
+        }
         if !self.skip_empty_line(input) || input.is_empty() {
             return self.no_head(input);
         }
-        let Some((mut head, size)) =
-            response::decode(input.bytes(), &mut self.scan, &self.limits, shelf)?
+        let Some((mut head, size)) = response::decode(
+            input.bytes(),
+            &mut self.scan,
+            &self.limits,
+            self.bad_lines,
+            shelf,
+        )?
         else {
             return self.no_head(input);
         };
         input.consume(size);
         self.scan = Scan::default();
         self.had_empty_line = false;
+        // What a line that makes no sense was meant to be is not known, so neither is where its message ends.
+        self.closes |= head.skipped_lines > 0;
         match self.interpret(&mut head) {
             Ok(()) => Ok(Some(head)),
             Err(e) => {
@@ -174,9 +187,6 @@ impl Client {
     fn interpret(&mut self, head: &mut ResponseHead) -> Result<(), CodecError> {
         if head.status.is_interim() && head.status.as_u16() != 101 {
             self.interims += 1;
-            if self.interims > INTERIM_MAX {
-                return Err(CodecError::malformed("too many interim responses"));
-            }
             return Ok(());
         }
         let framing = framing::response(
@@ -197,6 +207,7 @@ impl Client {
         }
         // httpd doesn't reuse connections of HTTP/1.0 backends, whatever they say.
         head.keep_alive = head.version == Version::Http11
+            && head.skipped_lines == 0
             && !framing.closes
             && framing::keeps_alive(head.version, &head.fields);
         head.content = framing.content;
@@ -330,7 +341,12 @@ impl ClientCodec for Client {
         self.is_head = false;
         self.is_connect = false;
         self.asked_upgrade = false;
+        self.bad_lines = BadLine::Refuse;
         Some(StreamId(self.stream))
+    }
+
+    fn judge(&mut self, lines: BadLine) {
+        self.bad_lines = lines;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The slow parser: one line at a time, by httpd's rules, with a reason for every refusal.
 
-use crate::codec::CodecError;
+use crate::codec::{BadLine, CodecError};
 use crate::http::fields::{is_token, is_value};
 use crate::http::{FieldId, FieldSet, Fields};
 
@@ -62,11 +62,42 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Reads the field lines of a response, and counts the lines that were passed over.
+    pub(super) fn response_fields(
+        &mut self,
+        bad_lines: BadLine,
+        fields: &mut Fields,
+    ) -> Result<u16, CodecError> {
+        let mut skipped = 0_u16;
+        let mut is_skipping = false;
+        loop {
+            let line = self.next_line()?;
+            let is_folded = matches!(line.first(), Some(b' ' | b'\t'));
+            if line.is_empty() {
+                return Ok(skipped);
+            }
+            // What continues a line goes with it.
+            if is_folded && is_skipping {
+                continue;
+            }
+            is_skipping = !is_folded && memchr::memchr(b':', line).is_none();
+            match bad_lines {
+                _ if is_folded => fold(line, fields)?,
+                _ if !is_skipping => self.field(line, fields)?,
+                _ if is_status_line(line) => skipped = skipped.saturating_add(1),
+                BadLine::EndHead => return Ok(skipped.saturating_add(1)),
+                // Whoever reads it as a length reads another message than we.
+                BadLine::Skip if !names_framing(line) => skipped = skipped.saturating_add(1),
+                BadLine::Skip | BadLine::Refuse => return Err(NO_COLON),
+            }
+        }
+    }
+
     fn field(&self, line: &[u8], fields: &mut Fields) -> Result<(), CodecError> {
         let Some((name, value)) =
             memchr::memchr(b':', line).and_then(|colon| line.split_at_checked(colon))
         else {
-            return Err(CodecError::malformed("field line without a colon"));
+            return Err(NO_COLON);
         };
         let trimmed = trim_end(name);
         let name = match self.strictness {
@@ -127,7 +158,29 @@ fn is_plain(name: &[u8]) -> bool {
     !READ.has(FieldId::of(name))
 }
 
+const NO_COLON: CodecError = CodecError::malformed("field line without a colon");
 const BAD_VALUE: CodecError = CodecError::malformed("control character in a field value");
+
+/// Whether a line, complete and not empty, ends a head whose fields may be followed by content directly.
+pub(super) fn ends_head(line: &[u8]) -> bool {
+    let is_folded = matches!(line.first(), Some(b' ' | b'\t'));
+    !is_folded && memchr::memchr(b':', line).is_none() && !is_status_line(line)
+}
+
+/// Another status line among the fields: servers that are behind another one write both.
+fn is_status_line(line: &[u8]) -> bool {
+    let Some((start, [b' ', a, b, c, ..])) = line.split_at_checked(8) else {
+        return false;
+    };
+    version(start).is_some() && [a, b, c].into_iter().all(u8::is_ascii_digit)
+}
+
+fn names_framing(line: &[u8]) -> bool {
+    let line = line.to_ascii_lowercase();
+    [&b"content-length"[..], b"transfer-encoding"]
+        .into_iter()
+        .any(|name| memchr::memmem::find(&line, name).is_some())
+}
 
 /// Joins a continuation to the line before it (RFC 9112 §5.2). httpd does so for requests too.
 fn fold(line: &[u8], fields: &mut Fields) -> Result<(), CodecError> {

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use super::SLOTS;
 use super::lines::{self, Lines, Strictness};
 use super::scan::{Scan, Section};
-use crate::codec::{CodecError, Limits};
+use crate::codec::{BadLine, CodecError, Limits};
 use crate::http::head::Shelf;
 use crate::http::{ResponseHead, Status, Version};
 
@@ -15,6 +15,7 @@ pub(super) fn decode(
     bytes: &[u8],
     scan: &mut Scan,
     limits: &Limits,
+    bad_lines: BadLine,
     shelf: &mut Shelf<ResponseHead>,
 ) -> Result<Option<(Box<ResponseHead>, usize)>, CodecError> {
     // HTTP/0.9 has no head at all, and another protocol's greeting must never reach a client as content.
@@ -29,7 +30,11 @@ pub(super) fn decode(
             _ => shelf.put(head),
         }
     }
-    let Some(end) = scan.advance(bytes, limits, Section::Response)? else {
+    let section = match bad_lines {
+        BadLine::Refuse | BadLine::Skip => Section::Response,
+        BadLine::EndHead => Section::LooseResponse,
+    };
+    let Some(end) = scan.advance(bytes, limits, section)? else {
         return Ok(None);
     };
     let bytes = bytes.get(..end).unwrap_or_default();
@@ -39,7 +44,7 @@ pub(super) fn decode(
     }
     shelf.put(head);
     head = shelf.take();
-    match slow(bytes, &mut head) {
+    match slow(bytes, bad_lines, &mut head) {
         Ok(()) => Ok(Some((head, end))),
         Err(e) => {
             shelf.put(head);
@@ -95,7 +100,11 @@ pub(super) fn fast(bytes: &[u8], head: &mut ResponseHead) -> Option<usize> {
 }
 
 /// Reads a complete head by our own rules.
-pub(super) fn slow(bytes: &[u8], head: &mut ResponseHead) -> Result<(), CodecError> {
+pub(super) fn slow(
+    bytes: &[u8],
+    bad_lines: BadLine,
+    head: &mut ResponseHead,
+) -> Result<(), CodecError> {
     let mut lines = Lines::new(bytes, Strictness::Lenient);
     let line = lines.next_line()?;
     let (version, rest) = line.split_at_checked(8).ok_or(NOT_HTTP)?;
@@ -116,7 +125,8 @@ pub(super) fn slow(bytes: &[u8], head: &mut ResponseHead) -> Result<(), CodecErr
         ));
     }
     head.reason.extend_from_slice(reason);
-    lines.fields(&mut head.fields)
+    head.skipped_lines = lines.response_fields(bad_lines, &mut head.fields)?;
+    Ok(())
 }
 
 fn status(digits: [u8; 3]) -> Option<Status> {

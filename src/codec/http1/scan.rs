@@ -3,6 +3,7 @@
 //! Each byte is looked at once, however many reads it takes: the scan remembers where it stopped. Limits are
 //! checked on lines that are still incomplete, so an endless line is refused as soon as it passes its limit.
 
+use super::lines::ends_head;
 use crate::codec::limits::HEAD_MAX;
 use crate::codec::{CodecError, Limits};
 use crate::http::Status;
@@ -12,6 +13,8 @@ use crate::http::Status;
 pub(super) enum Section {
     Request,
     Response,
+    /// A response head that a line without a colon ends too.
+    LooseResponse,
     Trailers,
 }
 
@@ -60,6 +63,9 @@ impl Scan {
                 return Ok(Some(end + 1));
             }
             self.check(line, limits, section)?;
+            if section == Section::LooseResponse && self.lines > 0 && ends_head(line) {
+                return Ok(Some(end + 1));
+            }
             if !self.is_folded(line) {
                 self.lines += 1;
                 self.folded = 0;
@@ -88,7 +94,7 @@ impl Scan {
                         Status::URI_TOO_LONG,
                         "request line is longer than LimitRequestLine",
                     ),
-                    Section::Response | Section::Trailers => {
+                    Section::Response | Section::LooseResponse | Section::Trailers => {
                         CodecError::malformed("status line is too long")
                     }
                 });
@@ -115,7 +121,7 @@ impl Scan {
         if is_field && limits.fields > 0 && self.lines as usize > limits.fields {
             return Err(CodecError::malformed(match section {
                 Section::Request => "more field lines than LimitRequestFields",
-                Section::Response => "too many field lines",
+                Section::Response | Section::LooseResponse => "too many field lines",
                 Section::Trailers => "too many trailer field lines",
             }));
         }
@@ -123,7 +129,7 @@ impl Scan {
         if before + line.len() > limits.field_size {
             return Err(CodecError::malformed(match section {
                 Section::Request => "field line is longer than LimitRequestFieldSize",
-                Section::Response => "field line is too long",
+                Section::Response | Section::LooseResponse => "field line is too long",
                 Section::Trailers => "trailer field line is too long",
             }));
         }

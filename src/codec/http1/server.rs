@@ -14,9 +14,10 @@ use super::request;
 use super::scan::Scan;
 use super::write::{self, Announce, Sending};
 use crate::buf::{Input, Outlet};
-use crate::codec::{Codec, CodecError, Limits, Reuse, ServerCodec, StreamId};
+use crate::codec::{Codec, CodecError, Limits, Offer, Reuse, ServerCodec, StreamId};
 use crate::http::framing::Body;
 use crate::http::head::Shelf;
+use crate::http::hop;
 use crate::http::{
     ContentSize, FieldId, Method, Part, Request, RequestHead, Response, ResponseHead, Status,
     Version,
@@ -45,6 +46,10 @@ pub struct Server {
     is_connect: bool,
     /// The present client lets the connection persist.
     keeps_alive: bool,
+    /// The client asks for that by name.
+    asks_to_keep: bool,
+    /// What it is told of it then.
+    offer: Option<Offer>,
     /// The client waits for a 100 before it sends content.
     expects_continue: bool,
     /// The connection ends with the present response, whatever the client wants.
@@ -81,6 +86,8 @@ impl Server {
             is_head: false,
             is_connect: false,
             keeps_alive: false,
+            asks_to_keep: false,
+            offer: None,
             expects_continue: false,
             closes: false,
             is_last: false,
@@ -111,6 +118,8 @@ impl Server {
         self.is_head = false;
         self.is_connect = false;
         self.keeps_alive = false;
+        self.asks_to_keep = false;
+        self.offer = None;
         self.expects_continue = false;
         StreamId(self.stream)
     }
@@ -140,6 +149,9 @@ impl Server {
         self.version = head.version;
         self.is_connect = head.method == Method::Connect;
         self.keeps_alive = head.keep_alive;
+        self.asks_to_keep = head.keep_alive
+            && head.fields.has(FieldId::Connection)
+            && hop::has_option(&head.fields, b"keep-alive");
         self.expects_continue = head.expects_continue;
         self.reading = Reading::Content(Content::new(framing.body, self.lines));
         Ok(Some(head))
@@ -162,7 +174,7 @@ impl Server {
         if head.status == Status::CONTINUE {
             self.expects_continue = false;
         }
-        write::response(head, Announce::Nothing, None, out)
+        write::interim(head, out)
     }
 
     fn push_head(&mut self, head: &ResponseHead, out: &mut Outlet<'_>) -> Result<(), CodecError> {
@@ -184,7 +196,8 @@ impl Server {
             || !head.keep_alive
             || is_in_doubt
             || sending == Sending::Raw;
-        write::response(head, announce, self.persistence(head), out)?;
+        let offer = self.offer.filter(|_| self.asks_to_keep && !self.closes);
+        write::response(head, announce, self.persistence(head), offer, out)?;
         self.sending = sending;
         Ok(())
     }
@@ -195,6 +208,10 @@ impl Server {
             ContentSize::Length(n) => Announce::Length(n),
             ContentSize::None | ContentSize::Unknown => Announce::Nothing,
         };
+        // httpd says nothing of no content to a HEAD: whoever answered may not have looked.
+        if self.is_head && head.content == ContentSize::Length(0) {
+            return (Announce::Nothing, Sending::Dropped);
+        }
         if self.is_head || head.status == Status::NOT_MODIFIED {
             return (announce, Sending::Dropped);
         }
@@ -210,12 +227,16 @@ impl Server {
     }
 
     fn persistence(&self, head: &ResponseHead) -> write::Persistence {
-        match (self.closes, head.fields.has(FieldId::Upgrade), self.version) {
+        let has_upgrade = head.fields.has(FieldId::Upgrade);
+        // An HTTP/1.0 connection that persists does so because its client has asked.
+        let says_keep = self.asks_to_keep || self.version == Version::Http10;
+        match (self.closes, has_upgrade, says_keep) {
             (true, true, _) => Some(b"Upgrade, close"),
             (true, false, _) => Some(b"close"),
-            (false, true, _) => Some(b"Upgrade"),
-            (false, false, Version::Http10) => Some(b"keep-alive"),
-            (false, false, Version::Http11) => None,
+            (false, true, true) => Some(b"Upgrade, Keep-Alive"),
+            (false, true, false) => Some(b"Upgrade"),
+            (false, false, true) => Some(b"Keep-Alive"),
+            (false, false, false) => None,
         }
     }
 
@@ -230,7 +251,7 @@ impl Server {
             }
         }
         let persistence = head.fields.has(FieldId::Upgrade).then_some(&b"Upgrade"[..]);
-        write::response(head, Announce::Nothing, persistence, out)?;
+        write::response(head, Announce::Nothing, persistence, None, out)?;
         self.closes = true;
         self.reading = Reading::Content(Content::new(Body::Tunnel, self.lines));
         self.sending = Sending::Raw;
@@ -335,6 +356,10 @@ impl Codec<Request, Response> for Server {
 impl ServerCodec for Server {
     fn close_after_response(&mut self) {
         self.is_last = true;
+    }
+
+    fn offer(&mut self, offer: Offer) {
+        self.offer = Some(offer);
     }
 }
 

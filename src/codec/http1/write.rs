@@ -4,7 +4,7 @@
 //! when they are assigned, fields when they are pushed ([`Fields::is_clean`]), the rest here.
 
 use crate::buf::Outlet;
-use crate::codec::CodecError;
+use crate::codec::{CodecError, Offer};
 use crate::http::fields::{is_token, is_value};
 use crate::http::{FieldId, FieldSet, Fields, Method, RequestHead, ResponseHead, Status, Version};
 
@@ -16,6 +16,9 @@ const OWN: FieldSet = FieldSet::of(&[
     FieldId::ContentLength,
     FieldId::TransferEncoding,
 ]);
+
+/// Those, and what stands in front of a final response, wherever it was, as httpd writes it.
+const OWN_AND_LEADING: FieldSet = OWN.with(FieldId::Date).with(FieldId::Server);
 
 /// What is still to be written of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,30 +145,86 @@ pub(super) fn request(
     Ok(())
 }
 
-/// Writes a response head, interim or final.
+/// Writes an interim response head.
+pub(super) fn interim(head: &ResponseHead, out: &mut Outlet<'_>) -> Result<(), CodecError> {
+    check_response(head)?;
+    let code = digits(head.status);
+    out.write_pieces(&[b"HTTP/1.1 ", &code, b" ", &head.reason, b"\r\n"]);
+    for run in head.fields.runs(OWN) {
+        out.write(run);
+    }
+    out.write(b"\r\n");
+    Ok(())
+}
+
+/// Writes a final response head. Of several `Date` or `Server` lines the first one counts.
 pub(super) fn response(
     head: &ResponseHead,
     announce: Announce,
     persistence: Persistence,
+    offer: Option<Offer>,
     out: &mut Outlet<'_>,
 ) -> Result<(), CodecError> {
+    check_response(head)?;
+    let code = digits(head.status);
+    let field = |name: &'static [u8], id| match head.fields.get(id) {
+        Some(value) => [name, value, b"\r\n"],
+        None => [&b""[..]; 3],
+    };
+    let [date, date_value, date_end] = field(b"Date: ", FieldId::Date);
+    let [server, server_value, server_end] = field(b"Server: ", FieldId::Server);
+    out.write_pieces(&[
+        b"HTTP/1.1 ",
+        &code,
+        b" ",
+        &head.reason,
+        b"\r\n",
+        date,
+        date_value,
+        date_end,
+        server,
+        server_value,
+        server_end,
+    ]);
+    for run in head.fields.runs(OWN_AND_LEADING) {
+        out.write(run);
+    }
+    if let (Announce::Length(n), mut number) = (announce, itoa::Buffer::new()) {
+        out.write_pieces(&[b"Content-Length: ", number.format(n).as_bytes(), b"\r\n"]);
+    }
+    if let Some(offer) = offer {
+        write_offer(offer, out);
+    }
+    let (connection, option, end): (&[u8], &[u8], &[u8]) = match persistence {
+        Some(option) => (b"Connection: ", option, b"\r\n"),
+        None => (b"", b"", b""),
+    };
+    let coding: &[u8] = match announce {
+        Announce::Chunked => b"Transfer-Encoding: chunked\r\n",
+        Announce::Nothing | Announce::Length(_) => b"",
+    };
+    out.write_pieces(&[connection, option, end, coding, b"\r\n"]);
+    Ok(())
+}
+
+/// What httpd tells a client that asks for a persistent connection by name.
+fn write_offer(offer: Offer, out: &mut Outlet<'_>) {
+    let (mut timeout, mut left) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let timeout = timeout.format(offer.timeout_s).as_bytes();
+    let (max, left): (&[u8], &[u8]) = match offer.left {
+        Some(n) => (b", max=", left.format(n).as_bytes()),
+        None => (b"", b""),
+    };
+    out.write_pieces(&[b"Keep-Alive: timeout=", timeout, max, left, b"\r\n"]);
+}
+
+fn check_response(head: &ResponseHead) -> Result<(), CodecError> {
     check(&head.fields)?;
     if !is_value(&head.reason) {
         return Err(CodecError::unsendable(
             "control character in a reason phrase",
         ));
     }
-    let reason = if head.reason.is_empty() {
-        head.status.reason().as_bytes()
-    } else {
-        &head.reason
-    };
-    let code = digits(head.status);
-    out.write_pieces(&[b"HTTP/1.1 ", &code, b" ", reason, b"\r\n"]);
-    for run in head.fields.runs(OWN) {
-        out.write(run);
-    }
-    finish(announce, persistence, out);
     Ok(())
 }
 

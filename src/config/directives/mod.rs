@@ -5,6 +5,7 @@
 pub(super) mod access;
 pub(super) mod balancer;
 mod core;
+mod forward;
 pub(super) mod hosts;
 mod log;
 mod mpm;
@@ -35,6 +36,7 @@ pub(super) static TABLES: &[&[Directive]] = &[
     status::TABLE,
     pass::TABLE,
     proxy::TABLE,
+    forward::TABLE,
     balancer::TABLE,
     unsupported::TABLE,
 ];

@@ -38,16 +38,6 @@ pub(super) static TABLE: &[Directive] = &[
         SectionKind::ProxyMatch,
     ),
     Directive::new(
-        "ProxyRequests",
-        PROXY,
-        Arity::Flag,
-        SERVERS,
-        "be a forward proxy; Off does not touch mappings",
-        "ProxyRequests Off",
-        requests,
-    )
-    .default("Off"),
-    Directive::new(
         "ProxyTimeout",
         PROXY,
         Arity::One,
@@ -175,9 +165,6 @@ pub(super) static TABLE: &[Directive] = &[
                     "ProxyBadHeader must be one of: IsError | Ignore | StartBody",
                 )
             })?;
-            if value != BadHeader::IsError {
-                scope.directive_is_later("ProxyBadHeader");
-            }
             scope.server.proxy.bad_header = scope.set(value);
             Ok(())
         },
@@ -261,17 +248,6 @@ pub(super) static TABLE: &[Directive] = &[
     )
     .default("-1"),
 ];
-
-fn requests(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
-    let on = args.flag()?;
-    if on {
-        return Err(args
-            .complaint(0, "ProxyRequests On: forward proxying is not available yet")
-            .hint("write `ProxyRequests Off`; mappings by ProxyPass work without it"));
-    }
-    scope.server.proxy.requests = scope.set(on);
-    Ok(())
-}
 
 fn buffer(args: &Args<'_>, message: &str) -> Result<u32, Complaint> {
     match args.number(0, 0..=i32::MAX.unsigned_abs(), message)? {

@@ -49,14 +49,6 @@ pub(super) static TABLE: &[Directive] = policies! {
         "LoadFile" "Suexec" "SuexecUserGroup";
     "core_module" Refuse "use the user and group of a service of its own":
         "AssignUserID";
-    "proxy_module" Refuse "backends are reached directly":
-        "ProxyRemote" "ProxyRemoteMatch" "ProxySourceAddress";
-    "proxy_module" Refuse "forward proxying is not available yet":
-        "ProxyBlock" "ProxyDomain";
-    "proxy_module" Warn "it matters to ProxyRemote only":
-        "NoProxy";
-    "proxy_connect_module" Warn "forward proxying is not available yet":
-        "AllowCONNECT";
     "jk_module" Refuse "write a ProxyPass to a balancer, with a BalancerMember for the HTTP connector of each worker":
         "JkWorkersFile" "JkWorkerProperty" "JkMount" "JkMountCopy" "JkUnMount" "JkMountFile" "JkAutoAlias"
         "JkStripSession" "JkExtractSSL" "JkEnvVar" "JkOptions";

@@ -9,6 +9,7 @@
 
 mod access;
 mod balancer;
+mod forward;
 mod location;
 mod log;
 mod mpm;
@@ -22,6 +23,7 @@ pub use balancer::{
     Balancer, BalancerParams, FlushPackets, HealthMethod, Mapping, Member, MemberParams, Nonce,
     Secret, Separator, StatusBit, StatusEdit, Sticky, Worker,
 };
+pub use forward::{Block, CONNECT_PORTS, Credentials, NoProxy, PortRange, Remote, RemoteMatch};
 pub use location::{
     DirConfig, ErrorDocument, ErrorOverride, ErrorPage, Handler, Location, Pattern, ProxySection,
 };
@@ -38,6 +40,7 @@ pub use server::{
     ServerTokens, Signature, Trace, UseCanonicalName, VhostAddr, VhostIp,
 };
 
+pub(crate) use forward::mask;
 pub(crate) use url::strip_prefix_ignore_case;
 pub use url::{UrlError, WorkerUrl, default_port, masked};
 pub use vars::{Attribute, Change, LateVars, SetEnvIf};

@@ -6,9 +6,10 @@
 //! [`Server::location_defaults`](super::Server::location_defaults).
 
 use super::balancer::{merge_balancers, merge_workers};
-use super::{Balancer, Mapping, Worker};
+use super::{Balancer, Block, Mapping, NoProxy, PortRange, Remote, Worker};
 use crate::config::setting::{Setting, append, merged};
 use crate::config::source::Place;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 merged! {
@@ -19,6 +20,18 @@ merged! {
         pub is_own: bool => own,
         /// `ProxyRequests`, default off.
         pub requests: Setting<bool> => over,
+        /// `ProxyRemote` and `ProxyRemoteMatch` in order; inherited unless ProxyPassInherit is off.
+        pub remotes: Vec<Remote> => own,
+        /// `NoProxy`.
+        pub no_proxy: Vec<NoProxy> => append,
+        /// `ProxyBlock`.
+        pub blocks: Vec<Block> => append,
+        /// `ProxyDomain`, with its dot.
+        pub domain: Setting<String> => over,
+        /// `ProxySourceAddress`.
+        pub source_address: Setting<IpAddr> => over,
+        /// `AllowCONNECT`; [`super::CONNECT_PORTS`] when empty.
+        pub connect_ports: Vec<PortRange> => append,
         /// `ProxyPass` and `ProxyPassMatch` outside sections: main's first, first match wins.
         pub passes: Vec<ProxyPass> => append,
         /// `ProxyTimeout`; unset is Timeout.
@@ -72,6 +85,9 @@ impl ProxyServer {
         if !self.is_own {
             self.persist = main.persist.clone();
             self.forward_id22 = main.forward_id22;
+        }
+        if self.pass_inherit.or(true) {
+            self.remotes = append(&main.remotes, &self.remotes);
         }
         if !self.pass_inherit.or(true) && !self.balancer_inherit.or(true) {
             return;

@@ -8,17 +8,20 @@ use super::super::outgoing::Refusal;
 use crate::balancer::NoMember;
 use crate::http::{FieldId, ResponseHead, Status};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
-use crate::request::{Answer, Ask};
+use crate::request::{Answer, Ask, Interim};
 
 /// A refusal on the way to a plan, as an answer.
 pub(super) type Refused = Box<Answer>;
 
-/// ProxyErrorOverride: a page of ours with the backend's status. A 401 keeps its challenge.
+/// ProxyErrorOverride: a page of ours with the backend's status and reason phrase. A 401 keeps its challenges; httpd keeps the first.
 pub(super) fn override_error(ask: &Ask<'_>, head: &ResponseHead) -> Option<Refused> {
     if !ask.dir().config.error_override.covers(head.status.as_u16()) {
         return None;
     }
-    let mut answer = Answer::error(ask, head.status);
+    let mut answer = match std::str::from_utf8(&head.reason) {
+        Ok(reason) if !reason.is_empty() => Answer::error_named(ask, head.status, reason),
+        Ok(_) | Err(_) => Answer::error(ask, head.status),
+    };
     // The client's connection is fine: only the page is replaced.
     answer.close = false;
     if head.status == Status::UNAUTHORIZED {
@@ -26,7 +29,57 @@ pub(super) fn override_error(ask: &Ask<'_>, head: &ResponseHead) -> Option<Refus
             answer.fields.push_id(FieldId::WwwAuthenticate, challenge);
         }
     }
+    // What may be done there is the backend's to say (RFC 9110 §15.5.6).
+    if let (Status::METHOD_NOT_ALLOWED, Some(methods)) =
+        (head.status, head.fields.get(FieldId::Allow))
+    {
+        answer.fields.set(FieldId::Allow, methods);
+    }
     Some(answer)
+}
+
+/// What `proxy-interim-response` says of interim responses.
+pub(super) fn interim_policy(ask: &Ask<'_>) -> Interim {
+    let Some(policy) = ask.var("proxy-interim-response") else {
+        return Interim::Pass;
+    };
+    if policy.eq_ignore_ascii_case(b"RFC") {
+        return Interim::PassUnasked;
+    }
+    if !policy.eq_ignore_ascii_case(b"Suppress") {
+        ask.log_tagged(
+            Module::ProxyHttp,
+            Level::Warn,
+            Tag::Ah(1108),
+            format_args!("undefined proxy interim response policy"),
+        );
+    }
+    Interim::Drop
+}
+
+/// Tells of lines in a backend's head that were passed over.
+pub(super) fn tell_skipped(ask: &Ask<'_>, lines: u16) {
+    let (path, method) = (Raw(&ask.route.path), ask.head.method.as_str());
+    ask.log_tagged(
+        Module::ProxyHttp,
+        Level::Warn,
+        Tag::Ah(1100),
+        format_args!("Ignoring bogus HTTP header returned by {path} ({method}): {lines} lines"),
+    );
+}
+
+/// ProxyPreserveHost, and a client that names no host.
+pub(super) fn tell_hostless(ask: &Ask<'_>) {
+    let (name, target) = (&ask.site().name, Raw(ask.head.target.raw()));
+    ask.log_tagged(
+        Module::Proxy,
+        Level::Warn,
+        Tag::Ah(1092),
+        format_args!(
+            "no HTTP 0.9 request (with no host line) on incoming request and preserve host set forcing hostname to be {name} for uri \
+             {target}"
+        ),
+    );
 }
 
 pub(super) fn refuse(ask: &Ask<'_>, refusal: Refusal) -> Refused {

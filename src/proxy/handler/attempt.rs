@@ -7,15 +7,16 @@
 //! reference §3.6, §3.9 and §4.1.
 
 use super::super::map::{PathForm, Way};
-use super::super::outgoing::{Sender, write_target};
+use super::super::outgoing::{Sender, client_authority, write_target};
 use super::super::wishes::Wishes;
 use super::super::{Place, Proxy, traces};
-use super::answers::{Refused, no_handler, no_member, no_upgrade, refuse, via_name};
+use super::answers::{Refused, no_handler, no_member, no_upgrade, refuse, tell_hostless, via_name};
 use super::{is_traced, now_ms, url};
 use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
-use crate::config::model::{self, EncodedSlashes};
+use crate::codec::BadLine;
+use crate::config::model::{self, BadHeader, EncodedSlashes};
 use crate::log::{Environment, Trace22};
-use crate::request::{Ask, ContentRules, Plan, Verdict};
+use crate::request::{Ask, Plan, Verdict};
 use std::time::Duration;
 
 /// Where a request is to go.
@@ -30,6 +31,12 @@ impl Proxy {
     /// Fills the plan for a first or further attempt.
     pub(super) fn attempt(&self, ask: &Ask<'_>, plan: &mut Plan) -> Verdict {
         plan.ends_at_first_eof = ask.var("proxy-nohalfclose").is_some();
+        if ask.route.is_forward {
+            return match self.forward(ask, plan) {
+                Ok(()) => Verdict::Forward,
+                Err(answer) => Verdict::Answer(answer),
+            };
+        }
         let planned = match self.goal(ask) {
             Some(goal) => match goal.way {
                 Way::Balancer(index) => self.through_balancer(ask, plan, &goal, *index),
@@ -209,7 +216,12 @@ impl Proxy {
     }
 
     /// The head for a backend, all but its target, and how to get there.
-    fn prepare(&self, ask: &Ask<'_>, plan: &mut Plan, place: &Place) -> Result<(), Refused> {
+    pub(super) fn prepare(
+        &self,
+        ask: &Ask<'_>,
+        plan: &mut Plan,
+        place: &Place,
+    ) -> Result<(), Refused> {
         let (Some(backend), Some(scheme)) = (place.backend, place.scheme) else {
             return Err(no_handler(
                 ask,
@@ -218,7 +230,10 @@ impl Proxy {
         };
         let site = ask.site();
         let wishes = Wishes::of(&ask.route.vars, ask.keepalives);
-        let upgrade = place.upgrades.wanted(ask.head);
+        let upgrade = match wishes.is_http10 {
+            true => None,
+            false => place.upgrades.wanted(ask.head),
+        };
         if upgrade.is_none() && place.scheme_name == "ws" && self.wstunnel.serves(&ask.dir().config)
         {
             return Err(no_upgrade(ask, place));
@@ -232,6 +247,7 @@ impl Proxy {
             product: &ask.env.product,
             host: &place.host,
             may_reuse: backend.pool.reuse,
+            is_forward: false,
             wishes,
             probes: place.ping.is_some(),
             upgrade,
@@ -239,6 +255,9 @@ impl Proxy {
         sender
             .prepare(&mut plan.head)
             .map_err(|refusal| refuse(ask, refusal))?;
+        if ask.dir().config.preserve_host.or(false) && client_authority(ask.head).is_none() {
+            tell_hostless(ask);
+        }
         scheme.prepare(ask, &mut plan.head);
         let of_server = site
             .server
@@ -250,16 +269,21 @@ impl Proxy {
             .timeout
             .or(of_server)
             .unwrap_or_else(|| Duration::from_millis(site.timeout_ms));
+        plan.source = site.server.proxy.source_address.get().copied();
         plan.is_fresh_only |= wishes.is_alone || wishes.is_fresh;
-        plan.content = ContentRules {
-            needs_length: wishes.has_length,
-            // Whoever asks first must not wait for what is not sent before the answer.
-            dials_at_once: wishes.dials_at_once || plan.head.expects_continue,
-            has_extra_crlf: wishes.has_extra_crlf,
-            continue_timeout: place.ping,
-        };
+        plan.content = wishes.content_rules(plan.head.expects_continue, place.ping);
         plan.backend = Some(backend);
-        Ok(())
+        plan.bad_lines = bad_lines(ask);
+        self.send_through(ask, plan, &place.front, &place.name)
+    }
+}
+
+/// `ProxyBadHeader`.
+pub(super) fn bad_lines(ask: &Ask<'_>) -> BadLine {
+    match ask.site().server.proxy.bad_header.or(BadHeader::IsError) {
+        BadHeader::IsError => BadLine::Refuse,
+        BadHeader::Ignore => BadLine::Skip,
+        BadHeader::StartBody => BadLine::EndHead,
     }
 }
 

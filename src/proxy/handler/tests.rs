@@ -537,3 +537,61 @@ fn the_slides_first_example_is_traced_from_the_childs_birth_to_the_requests_end(
         world.assert_golden(name);
     }
 }
+
+const WISH: [(&str, &str); 2] = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+
+#[test]
+fn requests_without_an_upgrade_find_the_next_mapping_when_wstunnel_serves_alone() {
+    const MAPPINGS: &str = "ProxyPass /x ws://a:8080\nProxyPass /x http://b:8080\n\
+        <Proxy balancer://c>\nBalancerMember ws://m:8080\n</Proxy>\nProxyPass /c balancer://c\n";
+    let world = World::new(&format!(
+        "ProxyWebsocketFallbackToProxyHttp Off\n{MAPPINGS}"
+    ));
+    assert_eq!(world.serve("GET /x/1", &WISH), "-> ws://a:8080 /1");
+    assert_eq!(world.serve("GET /x/1", &[]), "-> http://b:8080 /1");
+    let other = [("Connection", "Upgrade"), ("Upgrade", "h2c")];
+    assert_eq!(world.serve("GET /x/1", &other), "426");
+    assert_eq!(world.serve("GET /c/1", &[]), "426");
+    assert_eq!(world.busy(), [0], "a refusal claims nobody");
+    let log = world.log();
+    assert!(
+        log.iter().any(|line| line.ends_with(
+            "AH02900: require upgrade for URL ws://a:8080/1 (Upgrade header is h2c, expecting WebSocket)"
+        )),
+        "{log:#?}"
+    );
+
+    let world = World::new(MAPPINGS);
+    assert_eq!(world.serve("GET /x/1", &[]), "-> ws://a:8080 /1");
+    assert_eq!(world.serve("GET /c/1", &WISH), "-> ws://m:8080 /1");
+
+    let world = World::new(&format!(
+        "<Location /x>\nProxyWebsocketFallbackToProxyHttp Off\n</Location>\n{MAPPINGS}"
+    ));
+    assert_eq!(world.serve("GET /x/1", &[]), "-> http://b:8080 /1");
+    assert_eq!(world.serve("GET /c/1", &[]), "-> ws://m:8080 /1");
+}
+
+#[test]
+fn what_a_backend_offers_comes_back_if_the_member_may_be_asked_for_it() {
+    let world =
+        World::new("ProxyPass /x http://a:8080 upgrade=websocket\nProxyPass /y http://b:8080\n");
+    for (path, offered, expected) in [
+        ("/x", "WebSocket", Some("WebSocket")),
+        ("/x", "h2c", None),
+        ("/y", "WebSocket", None),
+    ] {
+        let mut asked = world.ask(&format!("GET {path}"), &WISH).unwrap();
+        world.start(&mut asked);
+        let mut head = ResponseHead::default();
+        head.fields.push(b"Upgrade", offered.as_bytes());
+        head.fields.push(b"Connection", b"Upgrade");
+        world.with(&mut asked, |ask, plan| {
+            world.proxy.rewrite(ask, plan, &mut head);
+        });
+        let given = head.fields.get(FieldId::Upgrade);
+        assert_eq!(given, expected.map(str::as_bytes), "{path} {offered}");
+        assert!(!head.fields.has(FieldId::Connection));
+        world.finish(&mut asked, 426);
+    }
+}

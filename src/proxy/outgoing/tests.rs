@@ -56,6 +56,7 @@ impl Case {
             product: "tine/0.1",
             host: b"www1.example.com:8080",
             may_reuse: self.may_reuse,
+            is_forward: false,
             wishes: self.wishes,
             probes: self.probes,
             upgrade: self.upgrade.map(str::as_bytes),
@@ -87,6 +88,20 @@ impl Case {
             .get(id)
             .map(|value| String::from_utf8_lossy(value).into_owned())
     }
+}
+
+#[test]
+fn a_wanted_protocol_is_the_only_upgrade_that_is_sent_on() {
+    let fields = [
+        ("Host", "h"),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "WebSocket"),
+    ];
+    let case = Case::new(&fields);
+    assert_eq!(case.field(FieldId::Upgrade), None);
+    let case = case.with(|case| case.upgrade = Some("websocket"));
+    assert_eq!(case.field(FieldId::Upgrade).as_deref(), Some("websocket"));
+    assert_eq!(case.sent().unwrap().fields.all(FieldId::Upgrade).count(), 1);
 }
 
 #[test]
@@ -191,7 +206,7 @@ fn clients_are_named_by_address_alone() {
 #[expect(clippy::type_complexity, reason = "the row of a table")]
 fn max_forwards_counts_down_and_ends() {
     // (ProxyMaxForwards, the client's field, ours or the refusal)
-    let rows: [(Option<i32>, Option<&str>, Result<Option<&str>, Refusal>); 10] = [
+    let rows: [(Option<i32>, Option<&str>, Result<Option<&str>, Refusal>); 13] = [
         (None, None, Ok(None)),
         (Some(-1), None, Ok(None)),
         (Some(10), None, Ok(Some("10"))),
@@ -201,7 +216,14 @@ fn max_forwards_counts_down_and_ends() {
         (None, Some("0"), Err(Refusal::MaxForwardsReached)),
         (None, Some("-1"), Err(Refusal::BadMaxForwards)),
         (None, Some("1x"), Err(Refusal::BadMaxForwards)),
-        (None, Some("99999999999999999999"), Ok(Some("4294967294"))),
+        (None, Some("+5"), Err(Refusal::BadMaxForwards)),
+        (None, Some("4294967296"), Ok(Some("4294967295"))),
+        (None, Some(""), Err(Refusal::BadMaxForwards)),
+        (
+            None,
+            Some("99999999999999999999"),
+            Err(Refusal::BadMaxForwards),
+        ),
     ];
     for (configured, sent, expected) in rows {
         let case = Case::new(

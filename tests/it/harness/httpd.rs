@@ -58,13 +58,14 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 16] = [
+const NEEDED: [&str; 19] = [
     "authz_core",
     "authz_host",
     "access_compat",
     "slotmem_shm",
     "proxy",
     "proxy_http",
+    "proxy_connect",
     "proxy_ajp",
     "proxy_wstunnel",
     "proxy_balancer",
@@ -75,4 +76,6 @@ const NEEDED: [&str; 16] = [
     "reqtimeout",
     "env",
     "setenvif",
+    "headers",
+    "macro",
 ];
