@@ -5,6 +5,7 @@
 //! connection ended; every plan was settled exactly once (I8); no slot, cell or buffer is left. A failing seed is
 //! replayed by `TINE_SEED=n cargo test --lib engine::sim`.
 
+mod ledger;
 mod tunnels;
 
 use std::io;
@@ -67,7 +68,8 @@ impl Forwarder {
         plan.io_timeout = Duration::from_secs(5);
         plan.head.copy_from(ask.head);
         plan.head.keep_alive = true;
-        plan.head.expects_continue = false;
+        plan.head.expects_continue =
+            ask.head.expects_continue && ask.head.target.query() == Some(b"ask");
         plan.ends_at_first_eof = ask.head.target.path().ends_with(b"/together");
         Verdict::Forward
     }

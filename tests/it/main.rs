@@ -16,12 +16,16 @@ mod bodies;
 mod config_errors;
 mod demo;
 mod error_documents;
+mod hardening;
 #[expect(dead_code, reason = "the comparison with httpd uses the rest of it")]
 mod harness;
+mod headers;
 mod heads;
 mod logs;
 mod packaged;
+mod properties;
 mod proxy_http;
+mod races;
 mod restart;
 mod rfc;
 mod service;

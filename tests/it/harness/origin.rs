@@ -435,6 +435,11 @@ impl Call<'_> {
         }
     }
 
+    /// Whether the peer took everything so far.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_last
+    }
+
     /// Waits at the gate.
     pub(crate) fn wait(&mut self, gate: &Gate) -> &mut Self {
         gate.wait();
