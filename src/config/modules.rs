@@ -57,6 +57,7 @@ pub(crate) static MODULES: &[Module] = &[
     module("authz_core_module", "mod_authz_core.c", Kind::Present),
     module("authz_host_module", "mod_authz_host.c", Kind::Present),
     module("env_module", "mod_env.c", Kind::Present),
+    module("headers_module", "mod_headers.c", Kind::Present),
     module(
         "lbmethod_bybusyness_module",
         "mod_lbmethod_bybusyness.c",
@@ -133,7 +134,6 @@ pub(crate) static MODULES: &[Module] = &[
     module("ext_filter_module", "mod_ext_filter.c", Kind::Absent),
     module("file_cache_module", "mod_file_cache.c", Kind::Absent),
     module("filter_module", "mod_filter.c", Kind::Absent),
-    module("headers_module", "mod_headers.c", Kind::Absent),
     module("heartbeat_module", "mod_heartbeat.c", Kind::Absent),
     module("heartmonitor_module", "mod_heartmonitor.c", Kind::Absent),
     module("http2_module", "mod_http2.c", Kind::Absent),

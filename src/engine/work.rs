@@ -237,7 +237,7 @@ impl Core {
             }
             None => true,
         };
-        if !keeps || gear.is_draining {
+        if !keeps || gear.is_draining || is_told_to_close(cell) {
             client.codec.close_after_response();
         }
         Ok(self.obey(exchange, verdict))
@@ -363,6 +363,15 @@ impl Core {
             self.abandon(key);
         }
     }
+}
+
+/// Whether RequestHeader has made the request one that ends its connection.
+fn is_told_to_close(cell: &Exchange) -> bool {
+    let headers = cell.route.dir().and_then(|dir| dir.headers.as_deref());
+    let fields = cell.head.as_deref().map(|head| &head.fields);
+    headers
+        .zip(fields)
+        .is_some_and(|(headers, fields)| headers.closes_client(fields))
 }
 
 /// Tells a client that waits with its content to go on.

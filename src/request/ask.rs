@@ -238,7 +238,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::testing::{ME, config, env, head, peers, set};
-    use super::super::{DirCache, locate};
+    use super::super::{DirCache, Moment, locate};
     use super::*;
     use crate::config::model::{self, Access, DirConfig, LevelMap, Require, Server};
     use crate::log::{ErrorLog, Sink, Zone};
@@ -273,8 +273,8 @@ mod tests {
             &ME,
             &mut DirCache::new(),
             &peers("192.0.2.1:80"),
-            &head(text),
-            0,
+            &mut head(text),
+            Moment::at(0),
             &mut route,
         );
         assert!(found.is_err(), "nobody is there");

@@ -13,7 +13,7 @@ use std::fmt;
 
 use super::glob::{self, Slash};
 use super::pattern::{Case, Pattern};
-use super::{Handler, Site};
+use super::{Handler, Headers, Site, SiteHeaders};
 use crate::config::Merge as _;
 use crate::config::model::{self, DirConfig, LevelMap};
 use crate::http::uri;
@@ -117,6 +117,8 @@ pub struct Dir {
     pub limit_body_bytes: u64,
     /// Whether any access rule is there at all.
     pub is_guarded: bool,
+    /// `Header` and `RequestHeader`, if there is any.
+    pub headers: Option<Box<Headers>>,
 }
 
 impl Dir {
@@ -124,6 +126,7 @@ impl Dir {
     #[must_use]
     pub fn compile(
         server: &model::Server,
+        headers: &SiteHeaders,
         locations: &[u16],
         proxies: &[u16],
         handlers: &[&'static dyn Handler],
@@ -151,6 +154,7 @@ impl Dir {
             } else {
                 limit_body
             },
+            headers: headers.merge(locations, proxies),
             is_guarded: config.access.compat.is_some() || config.access.require.is_some(),
             config,
         }
@@ -287,7 +291,13 @@ impl DirCache {
         let all = self.key.get(HEADER..).unwrap_or_default();
         let count = self.key.get(HEADER - 1).copied().unwrap_or(u16::MAX);
         let (locations, proxies) = all.split_at(usize::from(count).min(all.len()));
-        let dir = Box::new(Dir::compile(&site.server, locations, proxies, handlers));
+        let dir = Box::new(Dir::compile(
+            &site.server,
+            &site.headers,
+            locations,
+            proxies,
+            handlers,
+        ));
         if self.known.len() >= COMBINATIONS_MAX {
             return Merged::Single(dir);
         }

@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 
 use super::dir::{self, Dir, Section};
 use super::glob::{self, Slash};
-use super::{Handler, access, open_proxy, vars, vhost};
+use super::{Handler, SiteHeaders, access, open_proxy, vars, vhost};
 use crate::codec::Limits;
 use crate::config::model::{
     self, Alias, EncodedSlashes, Pattern, ReadTimeout, Server, ServerTokens, Signature, Trace,
@@ -79,6 +79,8 @@ pub struct Site {
     pub proxies: Vec<Section>,
     /// The compiled `SetEnvIf` lines of the server and its sections.
     pub vars: vars::SiteRules,
+    /// `Header` and `RequestHeader`, here and in sections.
+    pub headers: SiteHeaders,
     /// What holds where no section matches.
     pub base: Dir,
     /// Which messages are wanted that belong to no request.
@@ -125,6 +127,7 @@ impl Site {
         let options = &server.http_protocol_options;
         let (locations, proxies) = sections(server)?;
         let vars = vars::SiteRules::compile(server)?;
+        let headers = SiteHeaders::compile(server)?;
         Ok(Self {
             index,
             vhost_text: port(server).map_or_else(|| name.clone(), |port| format!("{name}:{port}")),
@@ -159,7 +162,8 @@ impl Site {
             server_field: product(server.server_tokens.or(ServerTokens::Full)),
             signature: server.server_signature.or(Signature::Off),
             vars,
-            base: Dir::compile(server, &[], &[], handlers),
+            base: Dir::compile(server, &headers, &[], &[], handlers),
+            headers,
             levels: dir::levels(&server.log_level),
             error_log: None,
             access_logs: Vec::new(),

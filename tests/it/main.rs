@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod balancer;
+mod bodies;
 mod config_errors;
 mod demo;
 mod error_documents;
@@ -19,6 +20,7 @@ mod forward;
 mod hardening;
 #[expect(dead_code, reason = "the comparison with httpd uses the rest of it")]
 mod harness;
+mod headers;
 mod heads;
 mod logs;
 mod packaged;

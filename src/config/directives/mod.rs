@@ -6,6 +6,7 @@ pub(super) mod access;
 pub(super) mod balancer;
 mod core;
 mod forward;
+mod headers;
 pub(super) mod hosts;
 mod log;
 mod mpm;
@@ -32,6 +33,7 @@ pub(super) static TABLES: &[&[Directive]] = &[
     log::TABLE,
     access::TABLE,
     vars::TABLE,
+    headers::TABLE,
     reqtimeout::TABLE,
     status::TABLE,
     pass::TABLE,

@@ -81,8 +81,6 @@ pub(super) static TABLE: &[Directive] = policies! {
         "HeartbeatAddress";
     "watchdog_module" Ignore "":
         "WatchdogInterval";
-    "headers_module" Refuse "fields are not edited yet: let the backend do it; ProxyAddHeaders, ProxyPreserveHost and ProxyVia are available":
-        "Header" "RequestHeader";
     "setenvif_module" Refuse "expressions are not available; SetEnvIf sets variables by fields, addresses, methods and paths":
         "SetEnvIfExpr";
     "rewrite_module" Refuse "URLs are mapped with ProxyPass and ProxyPassMatch":
@@ -217,11 +215,6 @@ fn off_only(_: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
 pub(in crate::config) fn advice(name: &str, node: &Node) -> Option<String> {
     match name {
         "RewriteRule" => rewrite_advice(&node.words()),
-        "Header" if node.text.as_str().contains("BALANCER_WORKER_ROUTE") => Some(
-            "sessions stick by a cookie of the backend: let each member put its route into the one that `stickysession` names, as \
-             Tomcat does with jvmRoute"
-                .to_owned(),
-        ),
         _ => None,
     }
 }

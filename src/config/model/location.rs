@@ -4,7 +4,7 @@
 //! carry one. Order of application for a proxied request: the server's defaults, then `<Proxy>` sections that match the target URL,
 //! then `<Location>` sections that match the path.
 
-use super::{Access, LateVars, LevelMap, ProxyPass, ProxyPassReverse, SetEnvIf};
+use super::{Access, HeaderEdit, LateVars, LevelMap, ProxyPass, ProxyPassReverse, SetEnvIf};
 use super::{CookieMap, WorkerUrl};
 use crate::config::setting::{Setting, merged};
 use crate::config::source::Place;
@@ -44,6 +44,8 @@ merged! {
         pub set_env_if: Vec<SetEnvIf> => append,
         /// `SetEnv`, `PassEnv`, `UnsetEnv`.
         pub late_vars: LateVars => nested,
+        /// `Header` and `RequestHeader`.
+        pub headers: Vec<HeaderEdit> => append,
         /// `LogLevel` in a section.
         pub log_level: LevelMap => nested,
     }

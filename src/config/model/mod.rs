@@ -10,6 +10,7 @@
 mod access;
 mod balancer;
 mod forward;
+mod headers;
 mod location;
 mod log;
 mod mpm;
@@ -24,6 +25,7 @@ pub use balancer::{
     Secret, Separator, StatusBit, StatusEdit, Sticky, Worker,
 };
 pub use forward::{Block, CONNECT_PORTS, Credentials, NoProxy, PortRange, Remote, RemoteMatch};
+pub use headers::{EditCondition, HeaderAction, HeaderEdit, HeaderPiece, HeaderTable, HeaderValue};
 pub use location::{
     DirConfig, ErrorDocument, ErrorOverride, ErrorPage, Handler, Location, Pattern, ProxySection,
 };

@@ -58,7 +58,8 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 19] = [
+const NEEDED: [&str; 20] = [
+    "headers",
     "authz_core",
     "authz_host",
     "access_compat",
