@@ -34,7 +34,7 @@ use crate::request::{
 };
 use std::net::SocketAddr;
 
-use answers::{interim_policy, origin, override_error, tell_skipped, via_name};
+use answers::{interim_policy, override_error, tell_skipped, via_name};
 use fate::settle;
 use forward::{announce_tunnel, unresolved};
 
@@ -202,7 +202,7 @@ impl Proxy {
         Mirror {
             dir,
             members: &members,
-            origin: &|| origin(ask),
+            origin: &|| ask.origin(),
             variable: &|name| ask.early_var(name),
         }
         .rewrite(&mut head.fields);

@@ -391,7 +391,7 @@ impl Rule {
         match (interpolated, &self.matcher) {
             (Some(template), _) => {
                 let mut prefix = Vec::new();
-                template.fill(None, question.vars, &mut prefix);
+                template.fill_in(None, question.vars, &mut prefix);
                 Cow::Owned(prefix)
             }
             (None, Matcher::Prefix(prefix)) => Cow::Borrowed(prefix),

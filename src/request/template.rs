@@ -149,8 +149,14 @@ impl Template {
         }
     }
 
-    /// Appends the text filled in.
-    pub fn fill(&self, groups: Option<&Groups<'_>>, vars: &Environment, out: &mut Vec<u8>) {
+    /// Appends the text with groups filled in; variables are empty.
+    pub fn fill(&self, groups: &Groups<'_>, out: &mut Vec<u8>) {
+        static NO_VARS: Environment = Environment::new();
+        self.fill_in(Some(groups), &NO_VARS, out);
+    }
+
+    /// Appends the text with groups and variables filled in.
+    pub fn fill_in(&self, groups: Option<&Groups<'_>>, vars: &Environment, out: &mut Vec<u8>) {
         for part in self.parts(groups, vars) {
             out.extend_from_slice(part.bytes);
         }
@@ -176,7 +182,7 @@ mod tests {
         vars.set("zone", b"eu");
         vars.set("odd", b"$1${zone}\\");
         let mut out = Vec::new();
-        template.fill(Some(&groups), &vars, &mut out);
+        template.fill_in(Some(&groups), &vars, &mut out);
         String::from_utf8(out).unwrap()
     }
 

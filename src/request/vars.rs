@@ -30,6 +30,7 @@ pub struct SiteRules {
     /// By the position of the section.
     locations: Vec<Rules>,
     proxies: Vec<Rules>,
+    directories: Vec<Rules>,
     has_sections: bool,
 }
 
@@ -68,9 +69,6 @@ pub struct TooLong {
     pub name: String,
 }
 
-/// Values know groups only.
-static NO_VARS: Environment = Environment::new();
-
 /// The longest value that a rule may write, as in httpd.
 const VALUE_MAX: usize = 64 * 1024;
 
@@ -94,12 +92,18 @@ impl SiteRules {
                 .iter()
                 .map(|section| rules(&section.dir.set_env_if))
                 .collect(),
+            directories: server
+                .directories
+                .iter()
+                .map(|section| rules(&section.dir.set_env_if))
+                .collect(),
             has_sections: false,
         };
         if !errors.is_empty() {
             return Err(errors);
         }
-        let mut sections = compiled.locations.iter().chain(&compiled.proxies);
+        let sections = compiled.locations.iter().chain(&compiled.proxies);
+        let mut sections = sections.chain(&compiled.directories);
         let has_sections = sections.any(|rules| !rules.0.is_empty());
         Ok(Self {
             has_sections,
@@ -152,7 +156,11 @@ impl SiteRules {
             .locations
             .iter()
             .filter_map(|&at| self.locations.get(usize::from(at)));
-        for rules in of_proxies.chain(of_locations) {
+        let of_directories = dir
+            .directories
+            .iter()
+            .filter_map(|&at| self.directories.get(usize::from(at)));
+        for rules in of_proxies.chain(of_directories).chain(of_locations) {
             rules.apply(&Looker { ask, path }, vars)?;
         }
         Ok(())
@@ -282,7 +290,7 @@ impl Rule {
                 (Change::Set(name, value), _) => vars.set(name, value),
                 (Change::Fill(name, template), Some(groups)) => {
                     let mut filled = Vec::new();
-                    template.fill(Some(groups), &NO_VARS, &mut filled);
+                    template.fill(groups, &mut filled);
                     if filled.len() > VALUE_MAX {
                         return Err(TooLong { name: name.clone() });
                     }

@@ -26,11 +26,11 @@ mod suite;
 use harness::client::Broken;
 use harness::httpd::Program;
 use harness::origin::Seen;
-use harness::{Call, Origin, Response, Setup};
+use harness::{Call, DeadPort, Files, Origin, Response, Setup};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
-use suite::{Case, Script, Suite};
+use suite::{Request, Script, Suite};
 
 fn main() -> ExitCode {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -68,10 +68,16 @@ fn httpd_program() -> Option<Program> {
 /// Runs one suite through both, prints what differs, and returns how many differences are not known.
 fn compare(httpd: &Program, suite: &Suite) -> usize {
     println!("{}: {} requests", suite.name, suite.len());
+    let files = files();
+    let dead = DeadPort::new();
     let mut unknown = 0;
     for case in &suite.cases {
-        let theirs = run(httpd, case, &suite.codes);
-        let ours = run(&Program::Tine, case, &suite.codes);
+        let conf = case
+            .conf
+            .replace("@FILES@", &files.path())
+            .replace("@DEAD@", &dead.url());
+        let theirs = run(httpd, &conf, &case.requests, &suite.codes);
+        let ours = run(&Program::Tine, &conf, &case.requests, &suite.codes);
         let mut tell = |name: &str, difference: String| {
             if !suite.known.has(name, &difference) {
                 unknown += 1;
@@ -103,6 +109,39 @@ struct Run {
     outcomes: Vec<Outcome>,
 }
 
+/// The files that suites may serve.
+const FILES: &[(&str, &str)] = &[
+    ("index.html", "<h1>root</h1>\n"),
+    ("page.html", "<p>a page</p>\n"),
+    ("empty.txt", ""),
+    ("no_ending", "who knows\n"),
+    ("data.json", "{}\n"),
+    ("UPPER.HTML", "<p>loud</p>\n"),
+    ("two.tar.gz", "not really\n"),
+    ("with space.txt", "a space\n"),
+    (".htsecret", "secret\n"),
+    ("dir/index.html", "<h1>dir</h1>\n"),
+    ("bare/page.html", "no index beside it\n"),
+    ("shut/page.html", "nobody sees it\n"),
+    ("shut/open/page.html", "somebody sees it\n"),
+    ("errors/404.html", "<h1>nothing here</h1>\n"),
+    ("errors/503.txt", "back soon\n"),
+];
+
+fn files() -> Files {
+    let files = Files::new(FILES);
+    for (name, leads_to) in [
+        ("inside.html", "page.html"),
+        ("outside.txt", "/etc/hostname"),
+        ("linked", "errors"),
+        ("shut/link.html", "../page.html"),
+        ("shut/open/link.html", "../../page.html"),
+    ] {
+        std::os::unix::fs::symlink(leads_to, files.at(name)).expect("our own directory");
+    }
+    files
+}
+
 /// What came of one request.
 struct Outcome {
     responses: Vec<Response>,
@@ -115,7 +154,7 @@ struct Outcome {
     names: Vec<(String, &'static str)>,
 }
 
-fn run(program: &Program, case: &Case, codes: &[String]) -> Run {
+fn run(program: &Program, conf: &str, requests: &[Request], codes: &[String]) -> Run {
     let script = Arc::new(Mutex::new(None::<Script>));
     let origin = |name: &str| {
         let script = Arc::clone(&script);
@@ -139,7 +178,7 @@ fn run(program: &Program, case: &Case, codes: &[String]) -> Run {
             .replace("@B@", &b.url())
             .replace("@WS@", &websocket)
     };
-    let conf = filled(&case.conf);
+    let conf = filled(conf);
     let server = Setup::new().program(program.clone()).start(&conf);
     let names = vec![
         (a.port().to_string(), "PORT-A"),
@@ -149,7 +188,7 @@ fn run(program: &Program, case: &Case, codes: &[String]) -> Run {
     let said = server.file("said") + &server.error_log();
     let mut outcomes = Vec::new();
     let mut before = (0, 0);
-    for request in &case.requests {
+    for request in requests {
         let log = server.error_log().len();
         *script.lock().expect("no panic while held") =
             request.script.as_ref().map(|script| Script {
@@ -220,8 +259,20 @@ fn say(call: &mut Call<'_>, script: &Script) {
 /// What the backends do, by path.
 fn answer(call: &mut Call<'_>) {
     let target = call.target();
-    let content = call.content();
     let path = target.split('?').next().unwrap_or_default().to_owned();
+    let expects = call.seen().field("expect").is_some();
+    match path.rsplit('/').next().unwrap_or_default() {
+        "continue" if expects => {
+            call.send("HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        "refuse" if expects => {
+            call.reply(403, &["Connection: close"], b"not wanted");
+            return call.close();
+        }
+        "silent" if expects => return call.wait_for_close(),
+        _ => {}
+    }
+    let content = call.content();
     let host = call.seen().field("host").unwrap_or_default().to_owned();
     match path.rsplit('/').next().unwrap_or_default() {
         "chunked" => call.reply_chunked(&["Content-Type: text/plain"], &[b"one ", b"two"], &[]),

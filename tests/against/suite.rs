@@ -6,8 +6,8 @@
 //!
 //! - `NAME.conf` with `NAME.requests` is one configuration with its requests. The configuration is what stands behind the usual head
 //!   (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, `@WS@` for the first one as `ws:`,
-//!   `@A-PORT@` and `@B-PORT@` for their ports; requests may name them too. Requests stand between
-//!   lines of `%%`; line ends become CRLF. A line of `# words` before a request names it.
+//!   `@A-PORT@` and `@B-PORT@` for their ports (requests may name them too), `@DEAD@` for a backend that refuses connections, and `@FILES@`
+//!   for a directory of files. Requests stand between lines of `%%`; line ends become CRLF. A line of `# words` before a request names it.
 //! - What a backend answers depends on the path (`answer`), or stands below the request: behind a line `@@`, or `@@ close` when the backend
 //!   is to close afterwards. Line ends become CRLF there too, but not behind a `\` at the end of a line; `\xHH` is a byte, and `\{a*500}`
 //!   repeats; `@A@`, `@B@` and `@PORT-A@` are filled in.

@@ -176,31 +176,6 @@ pub(super) fn no_host(ask: &Ask<'_>, front: &[u8]) -> Refused {
     Answer::proxy_error(ask, Status::BAD_GATEWAY, "DNS lookup failure")
 }
 
-/// `http://name[:port]` of this server, as it tells the client.
-pub(super) fn origin(ask: &Ask<'_>) -> String {
-    let named = ask
-        .site()
-        .server
-        .name
-        .get()
-        .and_then(|name| name.scheme.as_deref());
-    let (scheme, usual) = if named == Some("https") {
-        ("https", 443)
-    } else {
-        ("http", 80)
-    };
-    let name = String::from_utf8_lossy(ask.server_name());
-    let name = if name.contains(':') {
-        format!("[{name}]")
-    } else {
-        name.into_owned()
-    };
-    match ask.server_port() {
-        port if port == usual => format!("{scheme}://{name}"),
-        port => format!("{scheme}://{name}:{port}"),
-    }
-}
-
 /// The name and port of `Via`: never the client's name for us.
 pub(super) fn via_name<'a>(ask: &Ask<'a>) -> (&'a str, u16) {
     (&ask.site().name, ask.server_port())

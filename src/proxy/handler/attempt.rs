@@ -268,6 +268,7 @@ impl Proxy {
             ours: via_name(ask),
             proxy: &site.server.proxy,
             dir: &ask.dir().config,
+            headers: ask.dir().headers.as_deref(),
             product: &ask.env.product,
             host,
             may_reuse: backend.may_reuse(),

@@ -127,7 +127,7 @@ impl To {
     pub(super) fn fill(&self, filling: Filling<'_>, url: &mut Vec<u8>) -> Result<usize, Unfit> {
         self.write_front(filling, url)?;
         let start = url.len();
-        self.path.fill(filling.groups, filling.vars, url);
+        self.path.fill_in(filling.groups, filling.vars, url);
         if url.get(start).is_some_and(|&first| first != b'/') {
             url.insert(start, b'/');
         }
