@@ -5,11 +5,13 @@
 
 use std::net::SocketAddr;
 
-use crate::http::ResponseHead;
+use crate::http::{ResponseHead, hop};
 use crate::log::Milestone as Mark;
 use crate::request::{
-    Answer, Ask, Failure, Handler, Interim, Milestone, Outcome, Plan, Verdict, route,
+    Answer, Ask, Facts, Failure, Handler, HeaderRules, Interim, Milestone, Moment, Outcome, Plan,
+    Reply, Verdict, route,
 };
+use crate::sys::cpu;
 
 use super::client::Client;
 use super::core::Core;
@@ -78,16 +80,9 @@ pub(super) fn locate(
         now_us,
         ..
     } = gear;
-    let head = cell.head.as_deref().unwrap_or(blank);
-    let found = route::locate(
-        env,
-        me,
-        cache,
-        &client.peers,
-        head,
-        *now_us,
-        &mut cell.route,
-    );
+    let moment = moment(cell, *now_us);
+    let head = cell.head.as_deref_mut().unwrap_or(blank);
+    let found = route::locate(env, me, cache, &client.peers, head, moment, &mut cell.route);
     cell.mark(Mark::Routed, gear.now_us);
     found
 }
@@ -97,7 +92,13 @@ pub(super) fn start(cell: &mut Exchange, client: &Client, gear: &Gear) -> Verdic
         handler.start(ask, plan)
     });
     cell.mark(Mark::Elected, gear.now_us);
-    verdict.unwrap_or(Verdict::Decline)
+    // Without a handler there is a file, or nothing.
+    let otherwise = if cell.route.place.file.is_empty() {
+        Verdict::Decline
+    } else {
+        Verdict::File
+    };
+    verdict.unwrap_or(otherwise)
 }
 
 pub(super) fn retry(
@@ -152,6 +153,54 @@ pub(super) fn settle(cell: &mut Exchange, client: &Client, gear: &Gear, outcome:
     with_plan(cell, client, gear, |handler, ask, plan| {
         handler.finish(ask, plan, outcome)
     });
+}
+
+pub(super) fn moment(cell: &Exchange, now_us: u64) -> Moment {
+    Moment {
+        now_us,
+        began_us: cell.count.began_us,
+        load: cpu::load_average,
+    }
+}
+
+/// Edits the final head of a response as `Header` says.
+pub(super) fn edit_reply(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    rules: HeaderRules,
+    head: &mut ResponseHead,
+) {
+    let is_wanted = {
+        let headers = ask(cell, client, gear).dir().headers.as_deref();
+        headers.is_some_and(|headers| headers.edits_response(rules))
+    };
+    if !is_wanted {
+        return;
+    }
+    let mut notes = std::mem::take(&mut cell.notes);
+    let at = ask(cell, client, gear);
+    if let Some(headers) = at.dir().headers.as_deref() {
+        let reply = Reply {
+            rules,
+            is_backends: cell.has_plan,
+            is_proxied: cell.has_plan || cell.route.is_claimed,
+        };
+        let facts = Facts {
+            vars: &cell.route.vars,
+            attempt: &cell.plan.vars,
+            request: Some(&at.head.fields),
+            moment: moment(cell, gear.now_us),
+            board: gear.env.board,
+        };
+        let edited = headers.edit_response(reply, &mut head.fields, &facts, &mut notes);
+        if let Err(spoilt) = edited {
+            spoilt.log(&at);
+        }
+        // Only a close is taken from what is said about the connection.
+        head.keep_alive &= !hop::has_option(&head.fields, b"close");
+    }
+    cell.notes = notes;
 }
 
 impl Core {

@@ -112,6 +112,9 @@ impl Books {
         let began = cell.count.began_us;
         let (status, original) = statuses(cell);
         self.notes.clear();
+        for (name, value) in cell.notes.iter() {
+            self.notes.set(&String::from_utf8_lossy(name), value);
+        }
         if let Some(code) = cell.backend_status {
             self.notes.set("proxy-status", code.to_string().as_bytes());
         }
@@ -135,7 +138,10 @@ impl Books {
             server_port: site.port.unwrap_or(80),
             user: None,
             handler: cell.route.handler.map(|handler| handler.name()),
-            filename: (!cell.route.claim.url.is_empty()).then_some(&cell.route.claim.url),
+            filename: [&cell.route.claim.url, &cell.route.place.file]
+                .into_iter()
+                .find(|name| !name.is_empty())
+                .map(Vec::as_slice),
             path: &cell.route.path,
             original_path: cell
                 .detour

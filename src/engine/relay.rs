@@ -3,9 +3,11 @@
 use crate::buf::Outlet;
 use crate::http::{ContentSize, Method, Part, ResponseHead, Status};
 use crate::log::Milestone as Mark;
-use crate::request::{Answer, Failure, FailureKind, Interim, Milestone, Outcome, Side, Verdict};
+use crate::request::{
+    Answer, Failure, FailureKind, HeaderRules, Interim, Milestone, Outcome, Side, Verdict,
+};
 
-use super::asks::{ask, rewrite, rewrite_interim, settle};
+use super::asks::{ask, edit_reply, rewrite, rewrite_interim, settle};
 use super::backend::Upstream;
 use super::books::Books;
 use super::client::Client;
@@ -156,6 +158,7 @@ impl Core {
             cell.request == Half::Done || head.status.as_u16() < 400 && !cell.awaits_continue;
         // What opens a tunnel is the backend's own word, as interim responses are.
         if !is_tunnel {
+            edit_reply(cell, client, gear, HeaderRules::All, &mut head);
             books.stamp(&mut head, cell.route.site, gear.now_us);
         }
         let part = Part::Head(head);
@@ -256,8 +259,11 @@ impl Core {
             .fields
             .iter()
             .for_each(|(_, name, value)| head.fields.push(name, value));
-        head.content = ContentSize::Length(answer.body.len() as u64);
-        let mut pushed = push_own_head(cell, client, gear, books, head);
+        if !answer.status.forbids_content() {
+            head.content = ContentSize::Length(answer.body.len() as u64);
+        }
+        let rules = answer.header_rules;
+        let mut pushed = push_own_head(cell, client, gear, books, rules, head);
         let queued = client.output.len();
         let mut outlet = Outlet {
             output: &mut client.output,
@@ -344,8 +350,10 @@ pub(super) fn push_own_head(
     client: &mut Client,
     gear: &mut Gear,
     books: &mut Books,
+    rules: HeaderRules,
     mut head: Box<ResponseHead>,
 ) -> Result<(), Failure> {
+    edit_reply(cell, client, gear, rules, &mut head);
     books.stamp(&mut head, Some(ask(cell, client, gear).site()), gear.now_us);
     cell.status = Some(head.status);
     if cell.count.first_byte_us == 0 {

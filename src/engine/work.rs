@@ -162,6 +162,7 @@ impl Core {
                 Phase::Await | Phase::Relay => self.relay(key, exchange),
                 Phase::Tunnel => self.tunnel(key, exchange),
                 Phase::Answer => self.answer(key, exchange),
+                Phase::Serve => self.serve(key, exchange),
                 Phase::Finish => Ok(self.finish(key, exchange)),
             },
         };
@@ -237,7 +238,7 @@ impl Core {
             }
             None => true,
         };
-        if !keeps || gear.is_draining {
+        if !keeps || gear.is_draining || is_told_to_close(cell) {
             client.codec.close_after_response();
         }
         Ok(self.obey(exchange, verdict))
@@ -268,6 +269,7 @@ impl Core {
                 cell.answer = Some(answer);
                 cell.enter(Phase::Answer, now_ms);
             }
+            Verdict::File => cell.enter(Phase::Serve, now_ms),
             Verdict::Gather { limit } => {
                 cell.gather_max = limit;
                 cell.enter(Phase::Gather, now_ms);
@@ -363,6 +365,15 @@ impl Core {
             self.abandon(key);
         }
     }
+}
+
+/// Whether RequestHeader has made the request one that ends its connection.
+fn is_told_to_close(cell: &Exchange) -> bool {
+    let headers = cell.route.dir().and_then(|dir| dir.headers.as_deref());
+    let fields = cell.head.as_deref().map(|head| &head.fields);
+    headers
+        .zip(fields)
+        .is_some_and(|(headers, fields)| headers.closes_client(fields))
 }
 
 /// Tells a client that waits with its content to go on.

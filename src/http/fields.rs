@@ -11,8 +11,10 @@
 //! What codecs load was checked by them. Everything else is checked here when it is pushed, and a line that could
 //! split a message makes the whole list *dirty*: encoders refuse it (CVE-2023-38709 and its kin).
 
+mod named;
 mod names;
 
+pub use named::FieldName;
 pub use names::{FieldId, FieldSet};
 
 use std::fmt;

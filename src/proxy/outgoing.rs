@@ -15,8 +15,8 @@ use super::canonical::encode_path;
 use super::map::PathForm;
 use super::wishes::Wishes;
 use crate::config::model::{DirConfig, ProxyServer, Via};
-use crate::http::{ContentSize, FieldId, Form, RequestHead, Version, hop};
-use crate::request::max_forwards;
+use crate::http::{ContentSize, FieldId, RequestHead, Version, hop};
+use crate::request::{Headers, max_forwards};
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 
@@ -33,6 +33,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) proxy: &'a ProxyServer,
     /// What the sections say.
     pub(crate) dir: &'a DirConfig,
+    /// How they edit fields.
+    pub(crate) headers: Option<&'a Headers>,
     /// Our product and version, for `Via`.
     pub(crate) product: &'a str,
     /// The backend as `Host` has it.
@@ -72,7 +74,9 @@ impl Sender<'_> {
         };
         head.fields.clone_from(&self.client.fields);
         head.content = self.client.content;
-        hop::strip_request(&mut head.fields, |_| false);
+        hop::strip_request(&mut head.fields, |name| {
+            self.headers.is_some_and(|headers| headers.writes(name))
+        });
         if let Some(left) = max_forwards {
             head.fields
                 .set(FieldId::MaxForwards, Short::of(left).as_bytes());
@@ -99,7 +103,9 @@ impl Sender<'_> {
         head.expects_continue = !self.wishes.is_http10 && (is_forwarded || is_probe);
         if !head.expects_continue {
             head.fields.remove(FieldId::Expect);
-        } else if !self.client.expects_continue {
+        } else if !head.fields.has(FieldId::Expect) {
+            // Asked for here, or taken away by RequestHeader, which decides about fields and not about who waits for whom; httpd puts it
+            // back too.
             head.fields.push_id(FieldId::Expect, b"100-Continue");
         }
     }
@@ -185,12 +191,10 @@ fn has_content(head: &RequestHead) -> bool {
     !matches!(head.content, ContentSize::None | ContentSize::Length(0))
 }
 
-/// The authority that the client asked: an absolute-form target replaces `Host` (RFC 9112 §3.2.2).
+/// The authority that the client asked. That of an absolute-form target has replaced `Host` when the request was located, and RequestHeader
+/// may have replaced either.
 pub(crate) fn client_authority(head: &RequestHead) -> Option<&[u8]> {
-    match head.target.form() {
-        Form::Absolute => Some(head.target.authority()),
-        Form::Origin | Form::Authority | Form::Asterisk => head.fields.get(FieldId::Host),
-    }
+    head.fields.get(FieldId::Host)
 }
 
 /// Writes the target: `path` in the form that the rule left it in, behind `base`, the path of a member's own URL.

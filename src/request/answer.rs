@@ -9,10 +9,10 @@
 
 use std::borrow::Cow;
 
-use super::{Ask, pages};
+use super::{Ask, HeaderRules, pages};
 use crate::config::model::Trace;
 use crate::http::fields::FieldId;
-use crate::http::{Fields, Status};
+use crate::http::{Fields, Method, Status};
 
 /// A complete response of ours.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Answer {
     pub close: bool,
     /// Made here for want of anything better: an ErrorDocument may replace it.
     pub is_built_in: bool,
+    /// Which `Header` directives hold for it.
+    pub header_rules: HeaderRules,
 }
 
 /// The media type of every page of ours, as httpd announces it.
@@ -45,6 +47,7 @@ impl Answer {
             body: Vec::new(),
             close: drops_connection(status),
             is_built_in: false,
+            header_rules: HeaderRules::All,
         })
     }
 
@@ -122,6 +125,7 @@ impl Answer {
         }
         let mut answer = Self::page(status, render(ask, status, status.reason(), location, ""));
         answer.fields.push_id(FieldId::Location, location);
+        answer.header_rules = HeaderRules::Always;
         answer
     }
 
@@ -164,6 +168,26 @@ impl Answer {
         answer
     }
 
+    /// What httpd's default handler says of a path where there is nothing.
+    #[must_use]
+    pub fn nobody(at: &Ask<'_>) -> Box<Self> {
+        match at.head.method {
+            Method::Get | Method::Head | Method::Post => Self::error(at, Status::NOT_FOUND),
+            Method::Options => Self::options(at),
+            Method::Put | Method::Delete | Method::Connect | Method::Trace | Method::Patch => {
+                Self::error(at, Status::METHOD_NOT_ALLOWED)
+            }
+            Method::Other(_) => Self::error(at, Status::NOT_IMPLEMENTED),
+        }
+    }
+
+    /// The same answer for a request that was not looked at closely enough to know what edits hold for it.
+    #[must_use]
+    pub fn as_it_is(mut self: Box<Self>) -> Box<Self> {
+        self.header_rules = HeaderRules::None;
+        self
+    }
+
     /// The same answer with one field more. The value must be clean.
     #[must_use]
     pub fn with_field(mut self: Box<Self>, id: FieldId, value: &[u8]) -> Box<Self> {
@@ -180,6 +204,7 @@ impl Answer {
         };
         let mut answer = Self::page(status, render(ask, status, heading, b"", notes));
         answer.is_built_in = true;
+        answer.header_rules = HeaderRules::Always;
         if matches!(status, Status::METHOD_NOT_ALLOWED | Status::NOT_IMPLEMENTED) {
             answer.fields.push_id(FieldId::Allow, allow(ask));
         }

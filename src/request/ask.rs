@@ -99,6 +99,28 @@ impl<'a> Ask<'a> {
         })
     }
 
+    /// `http://name[:port]` of this server, as it tells the client.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let named = self.site().server.name.get();
+        let named = named.and_then(|name| name.scheme.as_deref());
+        let (scheme, usual) = if named == Some("https") {
+            ("https", 443)
+        } else {
+            ("http", DEFAULT_PORT)
+        };
+        let name = String::from_utf8_lossy(self.server_name());
+        let name = if name.contains(':') {
+            format!("[{name}]")
+        } else {
+            name.into_owned()
+        };
+        match self.server_port() {
+            port if port == usual => format!("{scheme}://{name}"),
+            port => format!("{scheme}://{name}:{port}"),
+        }
+    }
+
     /// The footer that `ServerSignature` puts under pages of ours, behind `prefix`; empty when it is off.
     #[must_use]
     pub fn signature(&self, prefix: &str) -> Vec<u8> {
@@ -238,7 +260,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::testing::{ME, config, env, head, peers, set};
-    use super::super::{DirCache, locate};
+    use super::super::{DirCache, Moment, locate};
     use super::*;
     use crate::config::model::{self, Access, DirConfig, LevelMap, Require, Server};
     use crate::log::{ErrorLog, Sink, Zone};
@@ -273,8 +295,8 @@ mod tests {
             &ME,
             &mut DirCache::new(),
             &peers("192.0.2.1:80"),
-            &head(text),
-            0,
+            &mut head(text),
+            Moment::at(0),
             &mut route,
         );
         assert!(found.is_err(), "nobody is there");

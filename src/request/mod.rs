@@ -14,6 +14,7 @@
 
 pub mod access;
 mod admit;
+pub mod again;
 pub mod answer;
 pub mod ask;
 pub mod backend;
@@ -22,7 +23,10 @@ pub mod dir;
 pub mod env;
 pub mod errordoc;
 pub mod failure;
+pub mod files;
+pub mod forwardable;
 pub mod glob;
+pub mod headers;
 mod open_proxy;
 pub mod pages;
 pub mod pattern;
@@ -38,6 +42,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use again::Again;
 pub use answer::Answer;
 pub use ask::{Ask, Peers};
 pub use backend::{Address, Backend, PlannedAddress, PoolRules};
@@ -45,8 +50,10 @@ pub use dir::{Dir, DirCache};
 pub use env::{Env, Me};
 pub use errordoc::Detour;
 pub use failure::{Failure, FailureKind, Outcome, Sent, Side};
+pub use forwardable::max_forwards;
+pub use headers::{Facts, HeaderRules, Headers, Moment, Reply, SiteHeaders, Spoilt};
 pub use pattern::{Case, Groups, Pattern};
-pub use route::{Again, NOWHERE, Route, locate, max_forwards};
+pub use route::{NOWHERE, Route, locate};
 pub use site::{ReadRule, Site};
 pub use template::Template;
 pub use verdict::{

@@ -6,9 +6,10 @@
 //! Know first, in the order of the steps:
 //!
 //! ```text
-//! local address, Host ─► server ─► its SetEnvIf ─► path decoded and normalised ─► <Location> sections
+//! local address, Host ─► server ─► RequestHeader early, its SetEnvIf ─► path decoded and normalised ─► <Location> sections
 //!     ─► a handler claims (ProxyPass) ─► <Proxy> sections by target URL, under the <Location>s
-//!     ─► their SetEnvIf ─► access rules ─► SetEnv ─► the claimant, else what SetHandler names
+//!     ─► or else a file (Alias, DocumentRoot) ─► <Directory> and <Files> sections by its name, likewise
+//!     ─► their SetEnvIf ─► access rules ─► SetEnv, RequestHeader ─► the claimant, else what SetHandler names, else the file
 //! ```
 //!
 //! As in httpd, a local TRACE and `OPTIONS *` are answered before access rules are looked at, and a forward-proxy
@@ -23,11 +24,12 @@ use super::access::{self, Refusal};
 use super::admit;
 pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
+use super::files::FilePlace;
+use super::forwardable;
 use super::vars::{self, TooLong};
-use super::{Answer, Ask, Claim, Env, Handler, Me, Peers, Site};
-use crate::config::model::{EncodedSlashes, Trace};
+use super::{Again, Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site, Spoilt};
+use crate::config::model::EncodedSlashes;
 use crate::http::fields::FieldId;
-use crate::http::head::ContentSize;
 use crate::http::host::Authority;
 use crate::http::target::Form;
 use crate::http::uri::{self, PathError};
@@ -57,25 +59,14 @@ pub struct Route {
     pub claim: Claim,
     /// The request's own variables (SetEnvIf and its kin); what an attempt sets is in its plan.
     pub vars: Environment,
+    /// Where the path leads in the file system, unless the request is claimed.
+    pub place: FilePlace,
     /// What was settled before, when the request is located again.
     pub again: Option<Box<Again>>,
     kept: Option<&'static Dir>,
     single: Option<Box<Dir>>,
     /// The path with runs of slashes collapsed, when that makes a difference.
     collapsed: Vec<u8>,
-}
-
-/// What stays as it is when a request is located again inside the server, for an error document or a directory's index.
-#[derive(Debug)]
-pub struct Again {
-    /// The server.
-    pub site: &'static Site,
-    /// The host that the client named.
-    pub host: Vec<u8>,
-    /// The port beside it.
-    pub host_port: Option<u16>,
-    /// The variables to begin with.
-    pub vars: Environment,
 }
 
 /// A request of which nothing is known yet.
@@ -94,6 +85,10 @@ pub static NOWHERE: Route = Route {
         path: Vec::new(),
     },
     vars: Environment::new(),
+    place: FilePlace {
+        file: Vec::new(),
+        root: 0,
+    },
     again: None,
     kept: None,
     single: None,
@@ -116,17 +111,6 @@ impl Route {
         }
     }
 
-    /// What of the request stays when it is located again, with these variables; `site` is its server.
-    #[must_use]
-    pub fn settled(&self, site: &'static Site, vars: Environment) -> Box<Again> {
-        Box::new(Again {
-            site,
-            host: self.host.clone(),
-            host_port: self.host_port,
-            vars,
-        })
-    }
-
     /// Empties the route, keeping allocations.
     pub fn clear(&mut self) {
         self.site = None;
@@ -139,6 +123,7 @@ impl Route {
         self.is_claimed = false;
         self.claim.clear();
         self.vars.clear();
+        self.place.clear();
         self.again = None;
         self.kept = None;
         self.single = None;
@@ -156,7 +141,8 @@ impl Route {
     }
 }
 
-/// Finds where a request belongs and who decides about it: afterwards `route.handler` is there.
+/// Finds where a request belongs and who decides about it: afterwards `route.handler` is there, or a file's name in
+/// `route.place`.
 ///
 /// Allocates nothing once the loop has met the combination of sections and the route's buffers have grown.
 ///
@@ -168,53 +154,131 @@ pub fn locate(
     me: &Me,
     cache: &mut DirCache,
     peers: &Peers,
-    head: &RequestHead,
-    now_us: u64,
+    head: &mut RequestHead,
+    moment: Moment,
     route: &mut Route,
 ) -> Result<(), Box<Answer>> {
     let again = route.again.take();
     route.clear();
-    let ask = Ask {
+    let place = Place {
         env,
         me,
-        head,
-        route: &NOWHERE,
         peers,
-        content: None,
-        slot: 0,
-        keepalives: 0,
-        now_us,
+        moment,
     };
     match again {
-        Some(again) => resume(&again, route),
-        None => choose_site(&ask, route)?,
+        Some(again) => again.resume(route),
+        None => {
+            choose_site(&place.ask(head), route)?;
+            arrive(&place, head, route);
+        }
     }
-    if !find_path(&ask, route)? {
-        return Err(Answer::empty(Status::OK));
+    enter(&place.ask(head), cache, route)?;
+    edit_fields(&place, head, route);
+    hand_over(&place.ask(head), route)
+}
+
+/// Where and when a request is looked at, while its head may still change.
+struct Place<'a> {
+    env: &'static Env,
+    me: &'a Me,
+    peers: &'a Peers,
+    moment: Moment,
+}
+
+impl<'a> Place<'a> {
+    /// The request, of which nothing is known yet.
+    fn ask(&self, head: &'a RequestHead) -> Ask<'a> {
+        Ask {
+            env: self.env,
+            me: self.me,
+            head,
+            route: &NOWHERE,
+            peers: self.peers,
+            content: None,
+            slot: 0,
+            keepalives: 0,
+            now_us: self.moment.now_us,
+        }
     }
-    merge_sections(&ask, cache, route);
-    if ask_at(&ask, route).site().vars.has_sections() {
-        set_vars(&ask, route, |at, vars| {
+
+    fn facts<'b>(&self, route: &'b Route) -> Facts<'b> {
+        Facts {
+            vars: &route.vars,
+            attempt: &NOWHERE.vars,
+            request: None,
+            moment: self.moment,
+            board: self.env.board,
+        }
+    }
+}
+
+/// What is done to a head as soon as its server is known.
+fn arrive(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
+    if head.target.form() == Form::Absolute && !head.target.authority().is_empty() {
+        // RFC 9112 §3.2.2: "a proxy MUST ignore the received Host header field (if any) and instead replace it".
+        let RequestHead { target, fields, .. } = head;
+        fields.set(FieldId::Host, target.authority());
+    }
+    let site = ask_at(&place.ask(head), route).site();
+    if site.headers.has_early() {
+        let edited = site
+            .headers
+            .edit_early(&mut head.fields, &place.facts(route));
+        tell_spoilt(&ask_at(&place.ask(head), route), edited);
+    }
+}
+
+/// From the server to the sections, and through their access rules.
+fn enter(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) -> Result<(), Box<Answer>> {
+    if !find_path(ask, route)? {
+        return Err(Answer::empty(Status::OK).as_it_is());
+    }
+    merge_sections(ask, cache, route);
+    if ask_at(ask, route).site().vars.has_sections() {
+        set_vars(ask, route, |at, vars| {
             at.site().vars.apply_sections(at.dir(), at, vars)
         })?;
     }
     if let (Some(error), false) = (route.refusal, route.is_claimed) {
-        return Err(refused(&ask_at(&ask, route), error));
+        return Err(refused(&ask_at(ask, route), error));
     }
-    if !route.is_claimed && head.method == Method::Trace {
-        return Err(trace(&ask_at(&ask, route)));
+    if !route.is_claimed && ask.head.method == Method::Trace {
+        return Err(trace(&ask_at(ask, route)));
     }
-    check_access(&ask_at(&ask, route))?;
-    admit::size(&ask_at(&ask, route))?;
-    set_late_vars(&ask, route);
+    check_access(&ask_at(ask, route))?;
+    admit::size(&ask_at(ask, route))?;
+    set_late_vars(ask, route);
+    Ok(())
+}
+
+/// `RequestHeader`: from here on everybody sees the edited head.
+fn edit_fields(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
+    let dir = route.dir().or_else(|| route.site.map(|site| &site.base));
+    if let Some(headers) = dir.and_then(|dir| dir.headers.as_deref()) {
+        let edited = headers.edit_request(&mut head.fields, &place.facts(route));
+        tell_spoilt(&ask_at(&place.ask(head), route), edited);
+    }
+}
+
+/// Says that a field was left as it was.
+fn tell_spoilt(at: &Ask<'_>, edited: Result<(), Spoilt>) {
+    if let Err(spoilt) = edited {
+        spoilt.log(at);
+    }
+}
+
+/// To the claimant, or to whom SetHandler names, or to the file.
+fn hand_over(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
     if route.is_claimed {
-        return check_forwardable(&ask_at(&ask, route));
+        return forwardable::check(&ask_at(ask, route));
     }
     route.handler = route.dir().and_then(|dir| dir.handler);
-    if route.handler.is_some() {
+    let is_read = matches!(ask.head.method, Method::Get | Method::Head | Method::Post);
+    if route.handler.is_some() || is_read && !route.place.file.is_empty() {
         Ok(())
     } else {
-        Err(nobody(&ask_at(&ask, route)))
+        Err(Answer::nobody(&ask_at(ask, route)))
     }
 }
 
@@ -266,19 +330,22 @@ fn merge_sections(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) {
             route.keep(merged);
         }
     }
+    if !route.is_claimed && !route.is_forward && !site.roots.is_empty() {
+        let mut place = std::mem::take(&mut route.place);
+        site.roots.find(&route.path, &mut place);
+        let base = route.dir().unwrap_or(&site.base);
+        if !place.file.is_empty()
+            && let Some(merged) = cache.locate_file(site, base, &place.file, handlers)
+        {
+            route.keep(merged);
+        }
+        route.place = place;
+    }
 }
 
 /// The same request, seen at the place found so far.
 fn ask_at<'a>(ask: &Ask<'a>, route: &'a Route) -> Ask<'a> {
     Ask { route, ..*ask }
-}
-
-/// Takes over what was settled when the request was located before.
-fn resume(again: &Again, route: &mut Route) {
-    route.site = Some(again.site);
-    route.host.extend_from_slice(&again.host);
-    route.host_port = again.host_port;
-    route.vars.clone_from(&again.vars);
 }
 
 /// Chooses the server by our address and the host that the request names.
@@ -454,10 +521,12 @@ fn check_access(at: &Ask<'_>) -> Result<(), Box<Answer>> {
         Refusal::Compat => (Module::AccessCompat, Tag::Ah(1797)),
     };
     let route = at.route;
-    let (scheme, target) = if route.claim.url.is_empty() {
-        ("", &route.path)
-    } else {
+    let (scheme, target) = if !route.claim.url.is_empty() {
         ("proxy:", &route.claim.url)
+    } else if !route.place.file.is_empty() {
+        ("", &route.place.file)
+    } else {
+        ("", &route.path)
     };
     let target = Raw(target);
     at.log_tagged(
@@ -469,99 +538,10 @@ fn check_access(at: &Ask<'_>) -> Result<(), Box<Answer>> {
     Err(Answer::error(at, Status::FORBIDDEN))
 }
 
-/// What a request must fulfil before it may be proxied (RFC 9110 §7.6.2; mod_proxy's handler).
-fn check_forwardable(at: &Ask<'_>) -> Result<(), Box<Answer>> {
-    let head = at.head;
-    if head.method == Method::Trace {
-        check_trace(at)?;
-    }
-    match max_forwards(head) {
-        Ok(Some(0)) if head.method == Method::Trace => Err(Answer::trace(at)),
-        Ok(Some(0)) if head.method == Method::Options => Err(Answer::options(at)),
-        Ok(Some(0)) => Err(refuse_forwarding(
-            at,
-            "Max-Forwards has reached zero - proxy loop?",
-        )),
-        Ok(_) => Ok(()),
-        Err(NotANumber) => Err(refuse_forwarding(
-            at,
-            "Max-Forwards request header could not be parsed",
-        )),
-    }
-}
-
-fn refuse_forwarding(at: &Ask<'_>, reason: &'static str) -> Box<Answer> {
-    let path = Raw(&at.route.path);
-    at.log_tagged(
-        Module::Proxy,
-        Level::Error,
-        Tag::Ah(898),
-        format_args!("{reason} returned by {path}"),
-    );
-    Answer::proxy_error(at, Status::BAD_REQUEST, reason)
-}
-
-/// How many more proxies a request may pass, if it says so. The one that forwards it sends one less.
-///
-/// # Errors
-/// The field is no number, or none that 64 bits hold.
-pub fn max_forwards(head: &RequestHead) -> Result<Option<u64>, NotANumber> {
-    let mut values = head.fields.all(FieldId::MaxForwards);
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    // Two lines make a list, which is no number.
-    if values.next().is_some() {
-        return Err(NotANumber);
-    }
-    let digits = value.trim_ascii();
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(NotANumber);
-    }
-    let text = std::str::from_utf8(digits).map_err(|_| NotANumber)?;
-    text.parse().map(Some).map_err(|_| NotANumber)
-}
-
-/// A Max-Forwards field that is no number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotANumber;
-
 fn trace(at: &Ask<'_>) -> Box<Answer> {
-    match check_trace(at) {
-        Ok(()) => Answer::trace(at),
+    match forwardable::check_trace(at) {
+        Ok(()) => Answer::trace(at).as_it_is(),
         Err(answer) => answer,
-    }
-}
-
-/// `TraceEnable`. Content of a TRACE is refused unless it is `extended`, and is never repeated.
-fn check_trace(at: &Ask<'_>) -> Result<(), Box<Answer>> {
-    let trace = at.site().trace;
-    if trace == Trace::Off {
-        return Err(Answer::error(at, Status::METHOD_NOT_ALLOWED));
-    }
-    let has_content = !matches!(at.head.content, ContentSize::None | ContentSize::Length(0));
-    if has_content && trace != Trace::Extended {
-        let path = Raw(&at.route.path);
-        at.log_tagged(
-            Module::Http,
-            Level::Info,
-            Tag::Ah(1595),
-            format_args!("TRACE with body is not allowed for {path}"),
-        );
-        return Err(Answer::error(at, Status::CONTENT_TOO_LARGE));
-    }
-    Ok(())
-}
-
-/// What httpd's default handler says of a path where there is nothing.
-fn nobody(at: &Ask<'_>) -> Box<Answer> {
-    match at.head.method {
-        Method::Get | Method::Head | Method::Post => Answer::error(at, Status::NOT_FOUND),
-        Method::Options => Answer::options(at),
-        Method::Put | Method::Delete | Method::Connect | Method::Trace | Method::Patch => {
-            Answer::error(at, Status::METHOD_NOT_ALLOWED)
-        }
-        Method::Other(_) => Answer::error(at, Status::NOT_IMPLEMENTED),
     }
 }
 

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use scoreboard::{Board, Capacity};
 
 use super::{
-    Answer, Ask, Claim, DirCache, Env, Failure, Handler, Me, Peers, Plan, Route, Site, Verdict,
-    Vhosts, locate,
+    Answer, Ask, Claim, DirCache, Env, Failure, Handler, Me, Moment, Peers, Plan, Route, Site,
+    Verdict, Vhosts, locate,
 };
 use crate::config::model::{
     self, Config, DirConfig, Location, ProxySection, Server, ServerName, VhostAddr, VhostIp,
@@ -192,8 +192,8 @@ pub(crate) fn located(env: &'static Env, text: &str) -> (Route, Result<(), Box<A
         &ME,
         &mut DirCache::new(),
         &peers,
-        &head(text),
-        0,
+        &mut head(text),
+        Moment::at(0),
         &mut route,
     );
     (route, found)

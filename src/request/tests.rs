@@ -4,7 +4,7 @@ use super::testing::{
     APP, PAGE, ask, config, env, handled_by, head, located, location, named, peers, proxy_section,
     set, vhost,
 };
-use super::{Answer, DirCache, Env, Handler, Route, errordoc, locate};
+use super::{Answer, DirCache, Env, Handler, Moment, Route, errordoc, locate};
 use crate::config::model::{
     Access, CompatAccess, Config, DirConfig, EncodedSlashes, ErrorDocument, ErrorPage, Net,
     Require, Server, Signature, Trace, Who,
@@ -349,8 +349,8 @@ fn a_combination_is_merged_once_for_a_loop() {
             &super::testing::ME,
             &mut cache,
             &peers,
-            &head(path),
-            0,
+            &mut head(path),
+            Moment::at(0),
             &mut route,
         )
         .unwrap();
@@ -381,8 +381,8 @@ fn combinations_without_end_are_right_and_not_kept() {
             &super::testing::ME,
             &mut cache,
             &peers,
-            &head(&format!("GET /app{path}")),
-            0,
+            &mut head(&format!("GET /app{path}")),
+            Moment::at(0),
             &mut route,
         )
         .unwrap();

@@ -12,12 +12,16 @@
 
 mod bad_input;
 mod balancer;
+mod bodies;
 mod config_errors;
 mod demo;
 mod error_documents;
+mod files;
+mod forward;
 mod hardening;
 #[expect(dead_code, reason = "the comparison with httpd uses the rest of it")]
 mod harness;
+mod headers;
 mod heads;
 mod logs;
 mod packaged;

@@ -5,7 +5,9 @@
 pub(super) mod access;
 pub(super) mod balancer;
 mod core;
+mod files;
 mod forward;
+mod headers;
 pub(super) mod hosts;
 mod log;
 mod mpm;
@@ -26,12 +28,14 @@ use super::directive::Directive;
 pub(super) static TABLES: &[&[Directive]] = &[
     hosts::TABLE,
     core::TABLE,
+    files::TABLE,
     reading::TABLE,
     requests::TABLE,
     mpm::TABLE,
     log::TABLE,
     access::TABLE,
     vars::TABLE,
+    headers::TABLE,
     reqtimeout::TABLE,
     status::TABLE,
     pass::TABLE,

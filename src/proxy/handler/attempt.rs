@@ -244,6 +244,7 @@ impl Proxy {
             ours: via_name(ask),
             proxy: &site.server.proxy,
             dir: &ask.dir().config,
+            headers: ask.dir().headers.as_deref(),
             product: &ask.env.product,
             host: &place.host,
             may_reuse: backend.pool.reuse,

@@ -367,6 +367,7 @@ fn prepare(
         ours: via_name(ask),
         proxy: &ask.site().server.proxy,
         dir: &ask.dir().config,
+        headers: ask.dir().headers.as_deref(),
         product: &ask.env.product,
         host: wanted.authority.as_bytes(),
         may_reuse,

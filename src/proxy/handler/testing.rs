@@ -6,7 +6,7 @@ use crate::config::{Options, load_str, model::Config};
 use crate::http::{RequestHead, Status};
 use crate::log::{ErrorLog, LevelMap, Sink, Stamp, Zone};
 use crate::proxy::SCHEMES;
-use crate::request::{DirCache, Env, Me, Peers, Route, Site, Vhosts, locate};
+use crate::request::{DirCache, Env, Me, Moment, Peers, Route, Site, Vhosts, locate};
 use scoreboard::{Board, Capacity};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -143,8 +143,8 @@ impl World {
             &self.me,
             &mut cache,
             &asked.peers,
-            &asked.head,
-            self.now_ms * 1000,
+            &mut asked.head,
+            Moment::at(self.now_ms * 1000),
             &mut asked.route,
         )
         .map_err(|answer| answer.status.as_u16())?;
@@ -216,7 +216,7 @@ impl World {
                 let target = String::from_utf8_lossy(plan.head.target.raw()).into_owned();
                 format!("-> {} {target}", plan.backend.unwrap().label)
             }
-            Verdict::Gather { .. } | Verdict::Decline => panic!("{verdict:?}"),
+            Verdict::Gather { .. } | Verdict::File | Verdict::Decline => panic!("{verdict:?}"),
         }
     }
 
