@@ -179,6 +179,7 @@ pub(super) fn edit_reply(
             rules,
             is_backends: cell.has_plan,
             is_proxied: cell.has_plan || cell.route.is_claimed,
+            has_arrived: cell.route.has_arrived,
         };
         let facts = Facts {
             vars: &cell.route.vars,

@@ -57,6 +57,8 @@ pub struct Route {
     pub claim: Claim,
     /// The request's own variables (SetEnvIf and its kin); what an attempt sets is in its plan.
     pub vars: Environment,
+    /// The server is known and its early edits are made.
+    pub has_arrived: bool,
     /// What was settled before, when the request is located again.
     pub again: Option<Box<Again>>,
     kept: Option<&'static Dir>,
@@ -94,6 +96,7 @@ pub static NOWHERE: Route = Route {
         path: Vec::new(),
     },
     vars: Environment::new(),
+    has_arrived: false,
     again: None,
     kept: None,
     single: None,
@@ -139,6 +142,7 @@ impl Route {
         self.is_claimed = false;
         self.claim.clear();
         self.vars.clear();
+        self.has_arrived = false;
         self.again = None;
         self.kept = None;
         self.single = None;
@@ -187,6 +191,7 @@ pub fn locate(
             arrive(&place, head, route);
         }
     }
+    route.has_arrived = true;
     enter(&place.ask(head), cache, route)?;
     edit_fields(&place, head, route);
     hand_over(&place.ask(head), route)

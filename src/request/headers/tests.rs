@@ -97,18 +97,21 @@ const BACKENDS: Reply = Reply {
     rules: HeaderRules::All,
     is_backends: true,
     is_proxied: true,
+    has_arrived: true,
 };
 
 const PAGE: Reply = Reply {
     rules: HeaderRules::All,
     is_backends: false,
     is_proxied: false,
+    has_arrived: true,
 };
 
 const ERROR: Reply = Reply {
     rules: HeaderRules::Always,
     is_backends: false,
     is_proxied: false,
+    has_arrived: true,
 };
 
 #[test]
@@ -119,7 +122,7 @@ fn every_action_on_a_request() {
     // (line, absent, one, several)
     let rows = [
         ("set X-A n", "X-A: n", "X-A: n", "X-A: n; X-B: 1"),
-        ("set x-A n", "x-A: n", "x-A: n", "x-A: n; X-B: 1"),
+        ("set x-A n", "x-A: n", "X-A: n", "X-A: n; X-B: 1"),
         (
             "setifempty X-A n",
             "X-A: n",
@@ -147,20 +150,20 @@ fn every_action_on_a_request() {
         ("merge x-a a", "x-a: a", "X-A: a", "X-A: a, b, c; X-B: 1"),
         ("merge X-A c", "X-A: c", "X-A: a, c", "X-A: a, b, c; X-B: 1"),
         ("unset X-A", "", "", "X-B: 1"),
-        ("edit X-A a z", "", "X-A: z", "X-A: z, b, c; X-B: 1"),
+        ("edit X-A a z", "", "X-A: z", "X-B: 1; X-A: z, b, c"),
         (
             "edit* X-A [ab] <$0>",
             "",
             "X-A: <a>",
-            "X-A: <a>, <b>, c; X-B: 1",
+            "X-B: 1; X-A: <a>, <b>, c",
         ),
         (
             "edit x-a ^(.*)$ \"$1; $1\"",
             "",
             "X-A: a; a",
-            "X-A: a, b, c; a, b, c; X-B: 1",
+            "X-B: 1; X-A: a, b, c; a, b, c",
         ),
-        ("edit X-A nothing z", "", "X-A: a", "X-A: a, b, c; X-B: 1"),
+        ("edit X-A nothing z", "", "X-A: a", "X-B: 1; X-A: a, b, c"),
     ];
     for (line, of_none, of_one, of_several) in rows {
         let env = with(&format!("RequestHeader {line}"));
@@ -211,13 +214,13 @@ fn every_action_on_a_response() {
             "edit X-A [abc] z",
             "",
             "X-A: z",
-            "X-A: z; X-B: 1; x-a: z, c",
+            "X-B: 1; X-A: z; x-a: z, c",
         ),
         (
             "edit* X-A [abc] z",
             "",
             "X-A: z",
-            "X-A: z; X-B: 1; x-a: z, z",
+            "X-B: 1; X-A: z; x-a: z, z",
         ),
         (
             "note X-A n",
@@ -455,13 +458,24 @@ fn early_edits_come_before_variables_and_only_from_the_server() {
     let own = [("X-B", "b")];
     assert_eq!(
         responded(env, BACKENDS, "GET /app/x", &own),
-        "X-A: 1; X-B: b; Set-Cookie: c"
+        "X-A: 1; Set-Cookie: c; X-B: b"
     );
     assert_eq!(
         responded(env, PAGE, "GET /app/x", &own),
-        "X-A: 1; X-B: b; X-O: 1; Set-Cookie: c"
+        "X-A: 1; X-O: 1; Set-Cookie: c; X-B: b"
     );
     assert_eq!(responded(env, ERROR, "GET /app/x", &own), "X-A: 1; X-B: b");
+    let refused = Reply {
+        has_arrived: false,
+        ..ERROR
+    };
+    assert_eq!(responded(env, refused, "GET /app/x", &own), "X-B: b");
+    let unlocated = Reply {
+        rules: HeaderRules::None,
+        ..PAGE
+    };
+    let expected = "X-A: 1; X-O: 1; Set-Cookie: c; X-B: b";
+    assert_eq!(responded(env, unlocated, "GET /app/x", &own), expected);
 }
 
 #[test]
