@@ -120,3 +120,77 @@ impl ClientCodec for Raw {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buf::{Blocks, Output};
+    use crate::http::RequestHead;
+
+    /// What is pulled, in words.
+    fn pulled(raw: &mut Raw, input: &mut Input) -> Option<String> {
+        let mut shelf = Shelf::default();
+        let part = raw.pull(StreamId(1), input, &mut shelf).unwrap()?;
+        Some(match part {
+            Part::Head(head) => {
+                let reason = String::from_utf8_lossy(&head.reason).into_owned();
+                format!("{} {reason}", head.status.as_u16())
+            }
+            Part::Data(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Part::End => "end".to_owned(),
+            Part::Interim(_) | Part::Trailers(_) | Part::Note(_) => "other".to_owned(),
+        })
+    }
+
+    #[test]
+    fn it_answers_itself_and_then_carries_bytes_until_both_sides_end() {
+        let (mut blocks, mut output) = (Blocks::new(), Output::new());
+        let mut raw = Raw::default();
+        let mut input = Input::new();
+        assert_eq!(raw.open(), Some(StreamId(1)));
+        assert_eq!(raw.open(), None, "one tunnel each");
+        let mut push = |raw: &mut Raw, part: &Part<'_, Request>| {
+            let mut outlet = Outlet {
+                output: &mut output,
+                blocks: &mut blocks,
+            };
+            let pushed = raw.push(StreamId(1), part, &mut outlet);
+            pushed.map(|()| output.len())
+        };
+        assert!(
+            push(&mut raw, &Part::Data(b"x")).is_err(),
+            "nothing before the head"
+        );
+        let head = Box::new(RequestHead::default());
+        assert_eq!(
+            push(&mut raw, &Part::Head(head)),
+            Ok(0),
+            "nothing is written for it"
+        );
+        assert_eq!(push(&mut raw, &Part::End), Ok(0), "nor for its end");
+        assert_eq!(
+            pulled(&mut raw, &mut input).as_deref(),
+            Some("200 Connection Established")
+        );
+        assert_eq!(pulled(&mut raw, &mut input), None);
+        assert_eq!(push(&mut raw, &Part::Data(b"to")), Ok(2));
+        let mut more = Blocks::new();
+        input.extend(b"from", &mut more);
+        assert_eq!(pulled(&mut raw, &mut input).as_deref(), Some("from"));
+        input.extend(b"last", &mut more);
+        raw.eof().unwrap();
+        assert_eq!(pulled(&mut raw, &mut input).as_deref(), Some("last"));
+        assert_eq!(pulled(&mut raw, &mut input).as_deref(), Some("end"));
+        assert_eq!(
+            push(&mut raw, &Part::Data(b"more")),
+            Ok(6),
+            "the other way lives on"
+        );
+        assert_eq!(push(&mut raw, &Part::End), Ok(6));
+        assert!(
+            push(&mut raw, &Part::Data(b"x")).is_err(),
+            "nothing after the end"
+        );
+        assert_eq!(raw.reuse(), Reuse::Close);
+    }
+}

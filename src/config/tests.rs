@@ -316,7 +316,7 @@ fn a_shared_worker_keeps_its_own_parameters() {
 #[test]
 fn what_has_no_effect_yet_is_told_once_each() {
     let config = parse(
-        "ProxyPass /a http://a ping=1 flushwait=5 min=2 timeout=5\nProxyPass /b http://b ping=1\n\
+        "ProxyPass /a http://a ping=1 hcfails=1 flushwait=5 min=2 timeout=5\nProxyPass /b http://b hcfails=1\n\
          ProxyPass /c balancer://c timeout=5 nofailover=On\nProxyPass /d balancer://d timeout=5\n\
          BufferedLogs On\nBalancerPersist Off\nErrorLogFormat %M",
     );
@@ -331,14 +331,14 @@ fn what_has_no_effect_yet_is_told_once_each() {
     assert_eq!(
         notes,
         [
-            "member parameter `ping`",
+            "member parameter `hcfails`",
             "member parameter `flushwait`",
             "balancer parameter `timeout`",
             "`BufferedLogs On`"
         ]
     );
     let later = later_effects();
-    assert!(later.contains(&"ping") && !later.contains(&"retry"));
+    assert!(later.contains(&"hcfails") && !later.contains(&"ping"));
 }
 
 #[test]

@@ -270,7 +270,7 @@ impl Core {
         let words = match (side, kind) {
             (Side::Client, FailureKind::WriteTimeout) => "the client took nothing for too long",
             (Side::Client, _) => "the client sent nothing, or too little, for too long",
-            (_, FailureKind::ContinueTimeout) => "it did not say 100 in time (ping, timeout)",
+            (_, FailureKind::ContinueTimeout) => "Timeout on 100-Continue (ping, timeout)",
             (_, FailureKind::WriteTimeout) => "the backend took nothing for too long (timeout)",
             (_, FailureKind::TunnelIdle) => "nothing moved in either direction",
             (_, FailureKind::Acquire) => "no connection became free in time (acquire)",

@@ -296,8 +296,20 @@ fn say(call: &mut Call<'_>, script: &Script) {
 /// What the backends do, by path.
 fn answer(call: &mut Call<'_>) {
     let target = call.target();
-    let content = call.content();
     let path = target.split('?').next().unwrap_or_default().to_owned();
+    let expects = call.seen().field("expect").is_some();
+    match path.rsplit('/').next().unwrap_or_default() {
+        "continue" if expects => {
+            call.send("HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        "refuse" if expects => {
+            call.reply(403, &["Connection: close"], b"not wanted");
+            return call.close();
+        }
+        "silent" if expects => return call.wait_for_close(),
+        _ => {}
+    }
+    let content = call.content();
     let host = call.seen().field("host").unwrap_or_default().to_owned();
     match path.rsplit('/').next().unwrap_or_default() {
         "chunked" => call.reply_chunked(&["Content-Type: text/plain"], &[b"one ", b"two"], &[]),

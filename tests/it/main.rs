@@ -12,9 +12,11 @@
 
 mod bad_input;
 mod balancer;
+mod bodies;
 mod config_errors;
 mod demo;
 mod error_documents;
+mod forward;
 mod hardening;
 #[expect(dead_code, reason = "the comparison with httpd uses the rest of it")]
 mod harness;

@@ -210,19 +210,16 @@ pub static MEMBER_PARAMS: &[Param<MemberParams>] = &[
         int!(min, ANY, "Min must be a positive number"),
     )
     .with(Effect::Moot),
-    Param::<MemberParams>::new(
+    Param::new(
         "ping",
-        "ask whether the backend is there before each request (s)",
+        "how long a backend may take to say that it wants a request's content (s)",
         "1",
         |params, given| {
             let message = "Ping/Pong timeout must be at least one millisecond";
             params.ping_ms = given.time(Unit::S, message, "Ping/Pong timeout has wrong format")?;
             Ok(())
         },
-    )
-    .with(Effect::Later(
-        "a backend that is away is noticed when it does not answer the request",
-    )),
+    ),
     Param::<MemberParams>::new(
         "receivebuffersize",
         "the socket's receive buffer (bytes)",

@@ -496,7 +496,8 @@ fn everything_said(root: &Path) -> String {
     format!("{}{}", read("said"), read("logs/error_log"))
 }
 
-fn memory_kib(pid: Pid) -> Option<u64> {
+/// The resident memory of a process, in KiB.
+pub(crate) fn memory_kib(pid: Pid) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status
         .lines()
