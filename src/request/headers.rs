@@ -86,6 +86,15 @@ pub struct Reply {
     pub has_arrived: bool,
 }
 
+/// What the edits of a response write beside it. Recycled with its exchange.
+#[derive(Debug, Default)]
+pub struct Margin {
+    /// The notes for the access log.
+    pub notes: Environment,
+    /// The table of what the server adds.
+    added: Fields,
+}
+
 impl SiteHeaders {
     /// Compiles the edits of a server.
     ///
@@ -246,8 +255,10 @@ impl Headers {
         reply: Reply,
         fields: &mut Fields,
         facts: &Facts<'_>,
-        notes: &mut Environment,
+        margin: &mut Margin,
     ) -> Result<(), Spoilt> {
+        let Margin { notes, added } = margin;
+        added.clear();
         let mut media_type = None;
         if self.edits_media_type {
             media_type = fields.get(FieldId::ContentType).map(<[u8]>::to_vec);
@@ -255,20 +266,19 @@ impl Headers {
                 fields.remove(FieldId::ContentType);
             }
         }
-        let mut added = Fields::new();
-        if reply.has_arrived {
-            self.add_early(reply, fields, &mut added, facts);
+        if reply.has_arrived && !self.early.is_empty() {
+            self.add_early(reply, fields, added, facts);
         }
         let mut result = Ok(());
         if reply.rules != HeaderRules::None {
-            let mut table = Table::response(&mut added, &mut media_type, notes);
+            let mut table = Table::response(added, &mut media_type, notes);
             result = table.edit(&self.lists.always, facts);
         }
         if reply.rules == HeaderRules::All {
             let mut table = Table::response(fields, &mut media_type, notes);
             result = table.edit(&self.lists.onsuccess, facts).and(result);
         }
-        self.join(reply, fields, &mut added, media_type.as_deref());
+        self.join(reply, fields, added, media_type.as_deref());
         result
     }
 

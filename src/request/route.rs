@@ -25,7 +25,7 @@ pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
 use super::forwardable;
 use super::vars::{self, TooLong};
-use super::{Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site, Spoilt};
+use super::{Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site};
 use crate::config::model::EncodedSlashes;
 use crate::http::fields::FieldId;
 use crate::http::host::Authority;
@@ -188,12 +188,12 @@ pub fn locate(
         Some(again) => resume(&again, route),
         None => {
             choose_site(&place.ask(head), route)?;
-            arrive(&place, head, route);
+            arrive(&place, head, route)?;
         }
     }
     route.has_arrived = true;
     enter(&place.ask(head), cache, route)?;
-    edit_fields(&place, head, route);
+    edit_fields(&place, head, route)?;
     hand_over(&place.ask(head), route)
 }
 
@@ -233,19 +233,20 @@ impl<'a> Place<'a> {
 }
 
 /// What is done to a head as soon as its server is known.
-fn arrive(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
+fn arrive(place: &Place<'_>, head: &mut RequestHead, route: &Route) -> Result<(), Box<Answer>> {
     if head.target.form() == Form::Absolute && !head.target.authority().is_empty() {
         // RFC 9112 §3.2.2: "a proxy MUST ignore the received Host header field (if any) and instead replace it".
         let RequestHead { target, fields, .. } = head;
         fields.set(FieldId::Host, target.authority());
     }
     let site = ask_at(&place.ask(head), route).site();
-    if site.headers.has_early() {
-        let edited = site
-            .headers
-            .edit_early(&mut head.fields, &place.facts(route));
-        tell_spoilt(&ask_at(&place.ask(head), route), edited);
+    if !site.headers.has_early() {
+        return Ok(());
     }
+    let edited = site
+        .headers
+        .edit_early(&mut head.fields, &place.facts(route));
+    edited.map_err(|spoilt| spoilt.answer(&ask_at(&place.ask(head), route)))
 }
 
 /// From the server to the sections, and through their access rules.
@@ -272,19 +273,17 @@ fn enter(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) -> Result<(), B
 }
 
 /// `RequestHeader`: from here on everybody sees the edited head.
-fn edit_fields(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
+fn edit_fields(
+    place: &Place<'_>,
+    head: &mut RequestHead,
+    route: &Route,
+) -> Result<(), Box<Answer>> {
     let dir = route.dir().or_else(|| route.site.map(|site| &site.base));
-    if let Some(headers) = dir.and_then(|dir| dir.headers.as_deref()) {
-        let edited = headers.edit_request(&mut head.fields, &place.facts(route));
-        tell_spoilt(&ask_at(&place.ask(head), route), edited);
-    }
-}
-
-/// Says that a field was left as it was.
-fn tell_spoilt(at: &Ask<'_>, edited: Result<(), Spoilt>) {
-    if let Err(spoilt) = edited {
-        spoilt.log(at);
-    }
+    let Some(headers) = dir.and_then(|dir| dir.headers.as_deref()) else {
+        return Ok(());
+    };
+    let edited = headers.edit_request(&mut head.fields, &place.facts(route));
+    edited.map_err(|spoilt| spoilt.answer(&ask_at(&place.ask(head), route)))
 }
 
 /// To the claimant, or to whom SetHandler names.

@@ -61,7 +61,9 @@ fn requested(env: &'static Env, text: &str) -> String {
         moment,
         &mut route,
     );
-    found.unwrap();
+    if let Err(answer) = found {
+        return answer.status.to_string();
+    }
     assert!(head.fields.is_clean());
     shown(&head.fields)
 }
@@ -70,7 +72,7 @@ fn requested(env: &'static Env, text: &str) -> String {
 fn responded(env: &'static Env, reply: Reply, request: &str, response: &[(&str, &str)]) -> String {
     let (route, _) = located(env, request);
     let mut fields = fields(response);
-    let mut notes = Environment::new();
+    let mut margin = Margin::default();
     let request = head(request);
     let mut attempt = Environment::new();
     attempt.set("BALANCER_WORKER_ROUTE", b"r1");
@@ -83,10 +85,10 @@ fn responded(env: &'static Env, reply: Reply, request: &str, response: &[(&str, 
             board: env.board,
         };
         headers
-            .edit_response(reply, &mut fields, &facts, &mut notes)
+            .edit_response(reply, &mut fields, &facts, &mut margin)
             .ok();
     }
-    let notes = notes.iter().map(|(name, value)| {
+    let notes = margin.notes.iter().map(|(name, value)| {
         let [name, value] = [name, value].map(String::from_utf8_lossy);
         format!(" ({name}={value})")
     });
@@ -505,6 +507,19 @@ fn a_value_that_could_split_a_message_is_left_out() {
     assert_eq!(result, Err(Spoilt { name: "X-A".into() }));
     assert_eq!(shown(&edited), "X-A: old");
     assert!(edited.is_clean());
+}
+
+#[test]
+fn what_a_client_makes_long_is_not_edited() {
+    let env = with("RequestHeader edit* X-A a aaaa\nRequestHeader edit X-B $ !");
+    let (most, more) = ("a".repeat(16 * 1024), "a".repeat(16 * 1024 + 1));
+    let request = |a: &str| format!("GET /app/x  X-A: {a}  X-B: b");
+    assert_eq!(
+        requested(env, &request(&most)),
+        format!("X-A: {}; X-B: b!", most.repeat(4))
+    );
+    // Left as it was, it would be what the configuration wanted to keep from the backend.
+    assert_eq!(requested(env, &request(&more)), "500");
 }
 
 #[test]
