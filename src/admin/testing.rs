@@ -121,7 +121,7 @@ pub(crate) fn ask(
     };
     match handler.start(&ask, &mut Plan::default()) {
         Verdict::Answer(answer) => answer,
-        other @ (Verdict::Forward | Verdict::Gather { .. } | Verdict::Decline) => {
+        other @ (Verdict::Forward | Verdict::Gather { .. } | Verdict::File | Verdict::Decline) => {
             panic!("pages are answered, not {other:?}")
         }
     }

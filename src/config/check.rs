@@ -97,8 +97,7 @@ fn schemes(config: &Config, found: &mut Vec<Diagnostic>) {
             .workers
             .iter()
             .map(|worker| (&worker.url, &worker.place));
-        let dirs = std::iter::once(&server.location_defaults)
-            .chain(server.locations.iter().map(|location| &location.dir));
+        let dirs = server.sections().map(|(dir, _)| dir);
         let handlers =
             dirs.filter_map(
                 |dir| match (dir.set_handler.get()?, dir.set_handler.place()) {

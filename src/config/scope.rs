@@ -56,7 +56,7 @@ pub(crate) enum Subject {
     Location(Pattern),
     /// A target URL.
     Proxy(Pattern),
-    /// Files, which are not served.
+    /// Directories and files.
     Files,
 }
 

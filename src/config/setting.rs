@@ -5,7 +5,7 @@
 //! says what unset means (usually through [`Setting::or`]).
 //!
 //! Know first: httpd keeps a `_set:1` bit beside each field and merges by hand, field by field, in every module. Here the rule is part
-//! of the declaration: `over` (the section wins if it says anything), `append` (base entries, then the section's), `replace` (the
+//! of the declaration: `over` (the section wins if it says anything), `append` (base entries, then the section's), `prepend` (the other way round), `replace` (the
 //! section's list if it has one, else the base's), `own` (never inherited), `nested` (merge inside).
 
 use super::source::Place;
@@ -97,6 +97,11 @@ pub(crate) fn over<T: Clone>(base: &Setting<T>, section: &Setting<T>) -> Setting
 /// The base's entries, then the section's.
 pub(crate) fn append<T: Clone>(base: &[T], section: &[T]) -> Vec<T> {
     base.iter().chain(section).cloned().collect()
+}
+
+/// The section's entries, then the base's.
+pub(crate) fn prepend<T: Clone>(base: &[T], section: &[T]) -> Vec<T> {
+    append(section, base)
 }
 
 /// The section's entries if it has any, else the base's.

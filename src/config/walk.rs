@@ -8,7 +8,9 @@ use super::diagnostic::{Diagnostic, Severity, last_line};
 use super::directive::{self, Action, Contexts, Directive, Policy, SectionKind};
 use super::directives::{access, hosts, proxy, unsupported};
 use super::judges::Judges;
-use super::model::{Config, DirConfig, Location, Modules, Pattern, ProxySection, Server};
+use super::model::{
+    Config, DirConfig, Directory, FileSection, Location, Modules, Pattern, ProxySection, Server,
+};
 use super::modules;
 use super::scope::{Args, Complaint, Inside, Scope, Subject};
 use super::source::Sources;
@@ -201,9 +203,23 @@ impl<'a> Walk<'a> {
                     place: node.place.clone(),
                 });
             }
-            Header::Files => {
+            Header::Directory(pattern) => {
                 inner.subject = Subject::Files;
-                self.inner(children, server, &inner);
+                let dir = self.inner(children, server, &inner);
+                server.directories.push(Directory {
+                    pattern,
+                    dir,
+                    place: node.place.clone(),
+                });
+            }
+            Header::Files(pattern) => {
+                inner.subject = Subject::Files;
+                let section = self.inner(children, server, &inner);
+                dir.files.push(FileSection {
+                    pattern,
+                    dir: section,
+                    place: node.place.clone(),
+                });
             }
             Header::Limit { methods, except } => {
                 inner.limit = true;
@@ -303,14 +319,15 @@ impl<'a> Walk<'a> {
             SectionKind::Proxy => proxy::section(&mut scope, &words, false).map(Header::Proxy),
             SectionKind::ProxyMatch => proxy::section(&mut scope, &words, true).map(Header::Proxy),
             SectionKind::Directory => {
-                single_pattern("Directory", &words, false).map(|_| Header::Files)
+                let pattern = single_pattern("Directory", &words, false)?;
+                Ok(Header::Directory(directory_pattern(&scope, pattern)))
             }
             SectionKind::DirectoryMatch => {
-                single_pattern("DirectoryMatch", &words, true).map(|_| Header::Files)
+                single_pattern("DirectoryMatch", &words, true).map(Header::Directory)
             }
-            SectionKind::Files => single_pattern("Files", &words, false).map(|_| Header::Files),
+            SectionKind::Files => single_pattern("Files", &words, false).map(Header::Files),
             SectionKind::FilesMatch => {
-                single_pattern("FilesMatch", &words, true).map(|_| Header::Files)
+                single_pattern("FilesMatch", &words, true).map(Header::Files)
             }
             SectionKind::Limit | SectionKind::LimitExcept => Ok(Header::Limit {
                 methods: words.into_iter().map(|word| word.text).collect(),
@@ -334,7 +351,8 @@ enum Header {
     Vhost(Box<Server>),
     Location(Pattern),
     Proxy(Pattern),
-    Files,
+    Directory(Pattern),
+    Files(Pattern),
     Limit { methods: Vec<String>, except: bool },
     Require,
 }
@@ -355,6 +373,31 @@ fn single_pattern(name: &str, words: &[Word], is_match: bool) -> Result<Pattern,
         ))
         .on(extra)),
     }
+}
+
+/// A directory's pattern as file names are compared with it: absolute, with single slashes and none at the end.
+fn directory_pattern(scope: &Scope<'_>, pattern: Pattern) -> Pattern {
+    match pattern {
+        Pattern::Prefix(path) => Pattern::Prefix(bare(&directory_path(scope, &path))),
+        Pattern::Glob(path) => Pattern::Glob(bare(&path)),
+        Pattern::Regex(regex) => Pattern::Regex(regex),
+    }
+}
+
+/// A path in the file system, made absolute by ServerRoot, with runs of slashes made one. A final slash stays.
+pub(crate) fn directory_path(scope: &Scope<'_>, text: &str) -> String {
+    let path = scope.build.config.paths.server_root.join(text);
+    let mut out = String::new();
+    for c in path.to_string_lossy().chars() {
+        if c != '/' || !out.ends_with('/') {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn bare(path: &str) -> String {
+    path.trim_end_matches('/').to_owned()
 }
 
 /// A section's argument as a pattern. Regular expressions are tried, so that a broken one is told now.

@@ -92,7 +92,13 @@ pub(super) fn start(cell: &mut Exchange, client: &Client, gear: &Gear) -> Verdic
         handler.start(ask, plan)
     });
     cell.mark(Mark::Elected, gear.now_us);
-    verdict.unwrap_or(Verdict::Decline)
+    // Without a handler there is a file, or nothing.
+    let otherwise = if cell.route.place.file.is_empty() {
+        Verdict::Decline
+    } else {
+        Verdict::File
+    };
+    verdict.unwrap_or(otherwise)
 }
 
 pub(super) fn retry(
@@ -149,7 +155,7 @@ pub(super) fn settle(cell: &mut Exchange, client: &Client, gear: &Gear, outcome:
     });
 }
 
-fn moment(cell: &Exchange, now_us: u64) -> Moment {
+pub(super) fn moment(cell: &Exchange, now_us: u64) -> Moment {
     Moment {
         now_us,
         began_us: cell.count.began_us,

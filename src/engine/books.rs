@@ -138,7 +138,10 @@ impl Books {
             server_port: site.port.unwrap_or(80),
             user: None,
             handler: cell.route.handler.map(|handler| handler.name()),
-            filename: (!cell.route.claim.url.is_empty()).then_some(&cell.route.claim.url),
+            filename: [&cell.route.claim.url, &cell.route.place.file]
+                .into_iter()
+                .find(|name| !name.is_empty())
+                .map(Vec::as_slice),
             path: &cell.route.path,
             original_path: cell
                 .detour

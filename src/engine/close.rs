@@ -49,6 +49,7 @@ impl Core {
         for head in [cell.reply.take(), cell.early.take()].into_iter().flatten() {
             gear.responses.put(head);
         }
+        cell.sending = None;
         client.input.release();
         client.codec.reset(cell.stream);
         client.exchange = None;
@@ -177,7 +178,7 @@ impl Core {
                     FailureKind::TunnelIdle,
                 )
             }
-            Phase::Route | Phase::Answer | Phase::Finish => slow_client,
+            Phase::Route | Phase::Answer | Phase::Serve | Phase::Finish => slow_client,
         }
     }
 

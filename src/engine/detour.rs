@@ -6,9 +6,9 @@
 //!
 //! Know first: to the client, the log and the scoreboard it stays one exchange, with the request line that came.
 
-use crate::http::{Part, Status};
+use crate::http::{Part, RequestHead, Status};
 use crate::request::errordoc::{self, Doc};
-use crate::request::{Answer, Detour, Failure, Sent};
+use crate::request::{Again, Answer, Detour, Failure, Sent};
 
 use super::asks::ask;
 use super::client::Client;
@@ -63,15 +63,16 @@ fn leave(
         !cell.has_plan && cell.upstream.is_none(),
         "an answer is decided after its attempt was settled"
     );
-    if answer.close || cell.request == Half::Open {
+    if answer.close {
         client.codec.close_after_response();
     }
     let mut head = gear.requests.take();
     let asking = ask(cell, client, gear);
     let made = errordoc::request(&asking, to.0, &mut head);
     let vars = errordoc::variables(&asking, &cell.plan.vars, answer.status);
-    let again = cell.route.settled(asking.site(), vars);
-    cell.detour = Some(Detour::of(to.1, &cell.route.path, answer));
+    let again = Again::of(&cell.route, asking.site(), vars);
+    let detour = Detour::of(&asking, to.1, answer);
+    cell.detour = Some(detour);
     if made.is_err() {
         gear.requests.put(head);
         cell.answer = Some(Answer::error(&ask(cell, client, gear), Status::BAD_REQUEST));
@@ -82,19 +83,14 @@ fn leave(
     cell.request = Half::Done;
     cell.content.clear();
     client.input.release();
-    let last = cell.head.replace(head);
-    match (&cell.asked, last) {
-        (None, last) => cell.asked = last,
-        (Some(_), Some(last)) => gear.requests.put(last),
-        (Some(_), None) => {}
-    }
+    cell.replace_head(head, gear);
     cell.forget_attempt();
     cell.enter(Phase::Route, gear.now_ms);
     Step::Again
 }
 
-/// Takes the content that has arrived, without reading more.
-fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
+/// Takes the content that has arrived, without reading more: if there is more, the connection ends with the response.
+pub(super) fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
     if cell.head.is_none() {
         return;
     }
@@ -105,12 +101,25 @@ fn drain_arrived(cell: &mut Exchange, client: &mut Client, gear: &mut Gear) {
         {
             Ok(Some(Part::End)) => cell.request = Half::Done,
             Ok(Some(_)) => {}
-            Ok(None) | Err(_) => return,
+            Ok(None) | Err(_) => {
+                client.codec.close_after_response();
+                return;
+            }
         }
     }
 }
 
 impl Exchange {
+    /// Goes on as another request of ours; the head that the client sent is kept.
+    pub(super) fn replace_head(&mut self, head: Box<RequestHead>, gear: &mut Gear) {
+        let last = self.head.replace(head);
+        match (&self.asked, last) {
+            (None, last) => self.asked = last,
+            (Some(_), Some(last)) => gear.requests.put(last),
+            (Some(_), None) => {}
+        }
+    }
+
     /// Forgets what belongs to an attempt that is settled, before another request takes its place.
     fn forget_attempt(&mut self) {
         self.plan.clear();
@@ -120,5 +129,6 @@ impl Exchange {
         self.held.clear();
         self.early = None;
         self.backend_status = None;
+        self.notes.clear();
     }
 }

@@ -7,7 +7,8 @@
 //!              ▲                            │        │ │    └─ cut, closed ───▲
 //!              └────────── failed ──────────┴────────┘ └─ Tunnel (101, CONNECT)
 //!                 (the handler decides again: another member, or an answer)
-//! Answer → Route   for an ErrorDocument with a path of ours: the exchange goes on as a request for that path
+//! Route → Serve → Finish   a file; or Serve → Answer when it is not to be had, Serve → Route for a directory's index
+//! Answer → Route           for an ErrorDocument with a path of ours: the exchange goes on as a request for that path
 //! ```
 //!
 //! The request and the response have their own half-state, so early responses and half-closed connections are
@@ -22,6 +23,7 @@ use crate::log::{Milestone, Trace};
 use crate::request::{Answer, Detour, Failure, Margin, Plan, Route, Sent};
 
 use super::dial::Dialing;
+use super::serve::Sending;
 use super::slab::Key;
 use super::spool::Held;
 use super::tunnel::Told;
@@ -48,6 +50,8 @@ pub enum Phase {
     Tunnel,
     /// An answer of ours is on its way to the client.
     Answer,
+    /// A file is opened, and on its way to the client.
+    Serve,
     /// Both sides are done, or one is gone.
     Finish,
 }
@@ -61,7 +65,7 @@ impl Phase {
             (Self::Receive, Self::Route | Self::Answer | Self::Finish)
                 | (
                     Self::Route,
-                    Self::Gather | Self::Prefetch | Self::Answer | Self::Finish
+                    Self::Gather | Self::Prefetch | Self::Serve | Self::Answer | Self::Finish
                 )
                 | (Self::Gather, Self::Route | Self::Answer | Self::Finish)
                 | (Self::Prefetch, Self::Dial | Self::Answer | Self::Finish)
@@ -75,6 +79,7 @@ impl Phase {
                 )
                 | (Self::Relay, Self::Finish | Self::Answer)
                 | (Self::Answer, Self::Route | Self::Finish)
+                | (Self::Serve, Self::Route | Self::Answer | Self::Finish)
                 | (Self::Tunnel, Self::Finish)
         )
     }
@@ -124,6 +129,8 @@ pub struct Exchange {
     pub asked: Option<Box<RequestHead>>,
     /// The error whose document is being got.
     pub detour: Option<Box<Detour>>,
+    /// A file of which the client has the beginning.
+    pub sending: Option<Sending>,
     /// The client's content was given up unread, so the connection ends with this exchange.
     pub is_unread: bool,
     /// The final response head, as the client got it.
@@ -221,6 +228,7 @@ impl Exchange {
         self.awaits_continue = false;
         self.held.clear();
         self.detour = None;
+        self.sending = None;
         self.is_unread = false;
         self.status = None;
         self.backend_status = None;
@@ -317,6 +325,7 @@ mod tests {
             Phase::Relay,
             Phase::Tunnel,
             Phase::Answer,
+            Phase::Serve,
         ];
         for phase in all {
             assert!(phase.may_become(Phase::Finish), "{phase:?}");

@@ -193,6 +193,7 @@ impl Core {
         let (upstream, slot) = (cell.upstream.take(), cell.slot.take());
         (cell.head, cell.asked) = (None, None);
         (cell.reply, cell.early) = (None, None);
+        cell.sending = None;
         self.exchanges.release(exchange);
         if let Some(slot) = slot {
             self.tally.free(slot, self.gear.now_us);

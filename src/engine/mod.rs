@@ -28,6 +28,7 @@ mod idle;
 pub mod pool;
 pub mod pump;
 mod relay;
+pub mod serve;
 #[cfg(test)]
 mod sim;
 pub mod slab;

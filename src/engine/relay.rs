@@ -252,7 +252,9 @@ impl Core {
             .fields
             .iter()
             .for_each(|(_, name, value)| head.fields.push(name, value));
-        head.content = ContentSize::Length(answer.body.len() as u64);
+        if !answer.status.forbids_content() {
+            head.content = ContentSize::Length(answer.body.len() as u64);
+        }
         let rules = answer.header_rules;
         let mut pushed = push_own_head(cell, client, gear, books, rules, head);
         let queued = client.output.len();

@@ -162,6 +162,7 @@ impl Core {
                 Phase::Await | Phase::Relay => self.relay(key, exchange),
                 Phase::Tunnel => self.tunnel(key, exchange),
                 Phase::Answer => self.answer(key, exchange),
+                Phase::Serve => self.serve(key, exchange),
                 Phase::Finish => Ok(self.finish(key, exchange)),
             },
         };
@@ -268,6 +269,7 @@ impl Core {
                 cell.answer = Some(answer);
                 cell.enter(Phase::Answer, now_ms);
             }
+            Verdict::File => cell.enter(Phase::Serve, now_ms),
             Verdict::Gather { limit } => {
                 cell.gather_max = limit;
                 cell.enter(Phase::Gather, now_ms);

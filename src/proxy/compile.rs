@@ -442,11 +442,7 @@ impl SiteProxy {
 
 /// The targets of `SetHandler proxy:` in a server's sections.
 fn direct_urls(server: &Server) -> impl Iterator<Item = &WorkerUrl> {
-    let locations = server.locations.iter().map(|location| &location.dir);
-    let sections = server.proxy_sections.iter().map(|section| &section.dir);
-    let dirs = std::iter::once(&server.location_defaults)
-        .chain(locations)
-        .chain(sections);
+    let dirs = server.sections().map(|(dir, _)| dir);
     dirs.filter_map(|dir: &DirConfig| match dir.set_handler.get()? {
         Handler::Proxy(url) => Some(url),
         Handler::None | Handler::Named(_) => None,

@@ -34,7 +34,7 @@ use crate::request::{
 };
 use std::net::SocketAddr;
 
-use answers::{interim_policy, origin, override_error, tell_skipped, via_name};
+use answers::{interim_policy, override_error, tell_skipped, via_name};
 use fate::settle;
 use forward::{announce_tunnel, unresolved};
 
@@ -200,7 +200,7 @@ impl Proxy {
         Mirror {
             dir,
             members: &members,
-            origin: &|| origin(ask),
+            origin: &|| ask.origin(),
         }
         .rewrite(&mut head.fields);
         let via = ask.site().server.proxy.via.or(Via::Off);

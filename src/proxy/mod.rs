@@ -1,7 +1,7 @@
 //! mod_proxy's mind: which requests are proxied, where they go, what is said there, and what becomes of the response's head.
 //!
-//! Responsible for: ProxyPass and its kin, workers and balancers as places to dial, outgoing heads, ProxyPassReverse, retries, and the
-//! traces of all that. Not responsible for: electing members and keeping their books (`balancer`), connections (`engine`), or bytes
+//! Responsible for: ProxyPass and its kin, forward proxying, workers and balancers as places to dial, outgoing heads, ProxyPassReverse,
+//! retries, and the traces of all that. Not responsible for: electing members and keeping their books (`balancer`), connections (`engine`), or bytes
 //! (`codec`).
 //!
 //! Know first: one [`Proxy`] holds everything about proxying that a generation's configuration says. It is made before the fork and
@@ -9,15 +9,17 @@
 //!
 //! ```text
 //! claims   map.rs        path → rule → target URL: a front from the configuration, a path from the request
+//!          forward.rs    a target that is for somebody else → its URL in normal form
 //! start    handler.rs    balancer::choose, or the worker with the longest path
 //!          outgoing.rs   the head that the backend gets, canonical.rs its path, upgrade.rs its Upgrade
-//! failed   retry.rs      the same member, another one, or nobody
+//!          remote.rs     through which other proxy, if any; block.rs which hosts are not connected to
+//! failed   retry.rs      the same member, another one, or nobody; another proxy, or a direct connection
 //! rewrite  reverse.rs    what the backend's head says of itself is said of us
 //! finish   handler.rs    the lease is settled, failonstatus looks at the status
 //! ```
 //!
-//! httpd: mod_proxy, mod_proxy_http, and the request side of mod_proxy_balancer; the traces are 2.2's (`traces.rs`). What a client or a
-//! backend can tell from httpd 2.4, on purpose and beside what `DIVERGE` says in the files:
+//! httpd: mod_proxy, mod_proxy_http, mod_proxy_connect, and the request side of mod_proxy_balancer; the traces are 2.2's (`traces.rs`).
+//! What a client or a backend can tell from httpd 2.4, on purpose and beside what `DIVERGE` says in the files:
 //!
 //! - A client's connection survives a 400, 500 or 503 that a backend gave. httpd closes it, because it treats them like its own.
 //! - Field lines of the same name stay separate lines. httpd joins them by commas, cookies as well.

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use super::{Ask, HeaderRules, pages};
 use crate::config::model::Trace;
 use crate::http::fields::FieldId;
-use crate::http::{Fields, Status};
+use crate::http::{Fields, Method, Status};
 
 /// A complete response of ours.
 #[derive(Clone, Debug)]
@@ -166,6 +166,19 @@ impl Answer {
         let mut answer = Self::empty(Status::OK);
         answer.fields.push_id(FieldId::Allow, allow(ask));
         answer
+    }
+
+    /// What httpd's default handler says of a path where there is nothing.
+    #[must_use]
+    pub fn nobody(at: &Ask<'_>) -> Box<Self> {
+        match at.head.method {
+            Method::Get | Method::Head | Method::Post => Self::error(at, Status::NOT_FOUND),
+            Method::Options => Self::options(at),
+            Method::Put | Method::Delete | Method::Connect | Method::Trace | Method::Patch => {
+                Self::error(at, Status::METHOD_NOT_ALLOWED)
+            }
+            Method::Other(_) => Self::error(at, Status::NOT_IMPLEMENTED),
+        }
     }
 
     /// The same answer for a request that was not looked at closely enough to know what edits hold for it.

@@ -99,6 +99,28 @@ impl<'a> Ask<'a> {
         })
     }
 
+    /// `http://name[:port]` of this server, as it tells the client.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let named = self.site().server.name.get();
+        let named = named.and_then(|name| name.scheme.as_deref());
+        let (scheme, usual) = if named == Some("https") {
+            ("https", 443)
+        } else {
+            ("http", DEFAULT_PORT)
+        };
+        let name = String::from_utf8_lossy(self.server_name());
+        let name = if name.contains(':') {
+            format!("[{name}]")
+        } else {
+            name.into_owned()
+        };
+        match self.server_port() {
+            port if port == usual => format!("{scheme}://{name}"),
+            port => format!("{scheme}://{name}:{port}"),
+        }
+    }
+
     /// The footer that `ServerSignature` puts under pages of ours, behind `prefix`; empty when it is off.
     #[must_use]
     pub fn signature(&self, prefix: &str) -> Vec<u8> {

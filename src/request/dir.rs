@@ -1,12 +1,14 @@
 //! Sections: compiled, compared and merged.
 //!
-//! Responsible for: [`Section`], a `<Location>` or `<Proxy>` ready to be compared; [`Dir`], what all matching
-//! sections say together; and [`DirCache`], which merges each combination once. Not responsible for: the order of
-//! a request's steps (`route`).
+//! Responsible for: [`Section`], a `<Location>`, `<Proxy>`, `<Directory>` or `<Files>` ready to be compared; [`Dir`],
+//! what all matching sections say together; and [`DirCache`], which merges each combination once. Not responsible for:
+//! the order of a request's steps (`route`).
 //!
-//! Know first: what applies is the server's defaults, over them the `<Proxy>` sections that match the target URL,
-//! over these the `<Location>` sections that match the path, each kind in configuration order, the main server's
-//! first. A warm request only compares patterns and looks the combination up.
+//! Know first: what applies is the server's defaults, over them the `<Proxy>` sections that match the target URL or,
+//! for a file, the `<Directory>` sections from the root down and the `<Files>` sections of its name; over these the
+//! `<Location>` sections that match the path. Each kind applies in configuration order, the main server's first;
+//! directories by their depth before that, expressions last. A warm request only compares patterns and looks the
+//! combination up.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,7 +32,15 @@ pub enum Section {
     Url(Box<[u8]>),
     /// A target URL pattern.
     UrlGlob(Box<[u8]>),
-    /// An expression, for either.
+    /// A directory and what is below it.
+    Directory(Box<[u8]>),
+    /// A pattern for directories.
+    DirectoryGlob(Box<[u8]>),
+    /// The name of a file.
+    Name(Box<[u8]>),
+    /// A pattern for the name of a file.
+    NameGlob(Box<[u8]>),
+    /// An expression, for any of them.
     Regex(Pattern),
 }
 
@@ -60,8 +70,32 @@ impl Section {
         })
     }
 
-    /// Whether the section applies. `raw` is the path or the URL; `path` is the same with runs of slashes
-    /// collapsed, which is what httpd compares everything but expressions with.
+    /// Compiles the argument of a `<Directory>` or `<DirectoryMatch>`.
+    ///
+    /// # Errors
+    /// The expression cannot be compiled.
+    pub fn directory(pattern: &model::Pattern) -> Result<Self, String> {
+        Ok(match pattern {
+            model::Pattern::Prefix(text) => Self::Directory(text.as_bytes().into()),
+            model::Pattern::Glob(text) => Self::DirectoryGlob(text.as_bytes().into()),
+            model::Pattern::Regex(text) => Self::Regex(Pattern::compile(text, Case::Sensitive)?),
+        })
+    }
+
+    /// Compiles the argument of a `<Files>` or `<FilesMatch>`.
+    ///
+    /// # Errors
+    /// The expression cannot be compiled.
+    pub fn file(pattern: &model::Pattern) -> Result<Self, String> {
+        Ok(match pattern {
+            model::Pattern::Prefix(text) => Self::Name(text.as_bytes().into()),
+            model::Pattern::Glob(text) => Self::NameGlob(text.as_bytes().into()),
+            model::Pattern::Regex(text) => Self::Regex(Pattern::compile(text, Case::Sensitive)?),
+        })
+    }
+
+    /// Whether the section applies. `raw` is the path, the URL, the file or its name; `path` is the same with runs of
+    /// slashes collapsed, which is what httpd compares everything but expressions with.
     #[must_use]
     pub fn is_match(&self, path: &[u8], raw: &[u8]) -> bool {
         match self {
@@ -71,9 +105,28 @@ impl Section {
             Self::PathGlob(pattern) => glob::is_match(pattern, path, Slash::Stops),
             Self::Url(prefix) => raw.starts_with(prefix),
             Self::UrlGlob(pattern) => glob::is_match(pattern, raw, Slash::Passes),
+            Self::Directory(directory) => path
+                .strip_prefix(&**directory)
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b'/'))),
+            Self::DirectoryGlob(pattern) => {
+                glob::is_match(pattern, ancestor(path, depth(pattern)), Slash::Stops)
+            }
+            Self::Name(name) => **name == *raw,
+            Self::NameGlob(pattern) => glob::is_match(pattern, raw, Slash::Passes),
             Self::Regex(pattern) => pattern.is_match(raw),
         }
     }
+}
+
+/// How many components a path has.
+fn depth(path: &[u8]) -> usize {
+    memchr::memchr_iter(b'/', path).count()
+}
+
+/// The beginning of a path with so many components; the path itself when it has no more.
+fn ancestor(path: &[u8], components: usize) -> &[u8] {
+    let end = memchr::memchr_iter(b'/', path).nth(components);
+    end.and_then(|end| path.get(..end)).unwrap_or(path)
 }
 
 /// The argument of a `<Proxy>` section in the form that target URLs have when they are compared with it: scheme and
@@ -108,6 +161,10 @@ pub struct Dir {
     pub locations: Vec<u16>,
     /// Positions in `Server::proxy_sections` of the sections that match the target URL, in order.
     pub proxies: Vec<u16>,
+    /// Positions in `Server::directories` of the sections that match the file, in order.
+    pub directories: Vec<u16>,
+    /// The `<Files>` sections to compare a file's name with, compiled; those of `config.files`.
+    pub files: Vec<Section>,
     /// The handler that `SetHandler` names.
     pub handler: Option<&'static dyn Handler>,
     /// Which messages about a request are wanted here.
@@ -121,32 +178,67 @@ pub struct Dir {
     pub headers: Option<Box<Headers>>,
 }
 
+/// The sections that match one request, by their positions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Matching<'a> {
+    /// In `Server::locations`.
+    pub locations: &'a [u16],
+    /// In `Server::proxy_sections`.
+    pub proxies: &'a [u16],
+    /// In `Server::directories`.
+    pub directories: &'a [u16],
+    /// In the `files` of what defaults and directories say together.
+    pub files: &'a [u16],
+}
+
 impl Dir {
     /// Merges and compiles one combination.
     #[must_use]
     pub fn compile(
         server: &model::Server,
         headers: &SiteHeaders,
-        locations: &[u16],
-        proxies: &[u16],
+        matching: &Matching<'_>,
         handlers: &[&'static dyn Handler],
     ) -> Self {
-        let of_proxies = proxies
+        let of_proxies = matching
+            .proxies
             .iter()
             .filter_map(|&at| server.proxy_sections.get(usize::from(at)));
-        let of_locations = locations
+        let of_directories = matching
+            .directories
+            .iter()
+            .filter_map(|&at| server.directories.get(usize::from(at)));
+        let of_locations = matching
+            .locations
             .iter()
             .filter_map(|&at| server.locations.get(usize::from(at)));
-        let sections = of_proxies
+        let under = of_proxies
             .map(|section| &section.dir)
-            .chain(of_locations.map(|section| &section.dir));
-        let config = sections.fold(server.location_defaults.clone(), |base, section| {
+            .chain(of_directories.map(|section| &section.dir));
+        let mut config = under.fold(server.location_defaults.clone(), |base, section| {
             DirConfig::merge(&base, section)
         });
+        let named = std::mem::take(&mut config.files);
+        let of_files = matching
+            .files
+            .iter()
+            .filter_map(|&at| named.get(usize::from(at)));
+        let over = of_files
+            .map(|section| &section.dir)
+            .chain(of_locations.map(|section| &section.dir));
+        let mut config = over.fold(config, |base, section| DirConfig::merge(&base, section));
+        config.files = named;
         let limit_body = config.limit_body_bytes.or(0);
         Self {
-            locations: locations.to_vec(),
-            proxies: proxies.to_vec(),
+            locations: matching.locations.to_vec(),
+            proxies: matching.proxies.to_vec(),
+            directories: matching.directories.to_vec(),
+            // Their expressions were compiled once when the server was.
+            files: config
+                .files
+                .iter()
+                .filter_map(|section| Section::file(&section.pattern).ok())
+                .collect(),
             handler: handler_of(&config, handlers),
             levels: levels(&LevelMap::merge(&server.log_level, &config.log_level)),
             limit_body_bytes: if limit_body == 0 {
@@ -154,12 +246,15 @@ impl Dir {
             } else {
                 limit_body
             },
-            headers: headers.merge(locations, proxies),
+            headers: headers.merge(matching, &config.files),
             is_guarded: config.access.compat.is_some() || config.access.require.is_some(),
             config,
         }
     }
 }
+
+/// What `SetHandler` calls the serving of files, which needs no handler.
+pub const FILE_HANDLER: &str = "default-handler";
 
 /// The handler that forwards requests, which `SetHandler proxy:URL` means.
 pub const PROXY_HANDLER: &str = "proxy-server";
@@ -197,8 +292,8 @@ pub fn levels(map: &LevelMap) -> Levels {
 #[derive(Default)]
 pub struct DirCache {
     known: HashMap<Box<[u16]>, &'static Dir>,
-    /// The combination being looked up: site, how many locations, the locations, the proxies. Kept for its
-    /// allocation.
+    /// The combination being looked up: site, how many locations, how many directories, the positions of both, then
+    /// those of files or proxies. Kept for its allocation.
     key: Vec<u16>,
 }
 
@@ -212,8 +307,14 @@ pub(super) enum Merged {
 /// combination is merged for each request that needs it: slower, and right.
 const COMBINATIONS_MAX: usize = 1024;
 
-/// Marks a site without sections, and the end of the locations in a key.
-const HEADER: usize = 3;
+/// How a key begins.
+const HEADER: usize = 4;
+/// Where in it the number of locations stands; [`ALL`] when nothing follows them.
+const LOCATIONS: usize = 2;
+/// Where in it the number of directories stands; [`ALL`] when proxies follow the locations.
+const DIRECTORIES: usize = 3;
+/// More than there can be.
+const ALL: u16 = u16::MAX;
 
 impl DirCache {
     /// An empty cache.
@@ -252,24 +353,55 @@ impl DirCache {
         }
         self.start(site);
         self.key.extend_from_slice(&base.locations);
-        self.close();
+        self.note(LOCATIONS, base.locations.len());
+        self.note(DIRECTORIES, usize::from(ALL));
         let before = self.key.len();
         self.collect(&site.proxies, url, url);
         (self.key.len() > before).then(|| self.merged(site, handlers))
+    }
+
+    /// Compares a file with the site's `<Directory>` sections, and its name with the `<Files>` sections, and gives what
+    /// holds for it when `base` holds for its path; `None` when no section matches.
+    pub(super) fn locate_file(
+        &mut self,
+        site: &'static Site,
+        base: &Dir,
+        file: &[u8],
+        handlers: &[&'static dyn Handler],
+    ) -> Option<Merged> {
+        self.start(site);
+        self.key.extend_from_slice(&base.locations);
+        self.note(LOCATIONS, base.locations.len());
+        let before = self.key.len();
+        self.collect(&site.directories, file, file);
+        let directories = self.key.len() - before;
+        self.note(DIRECTORIES, directories);
+        let merged = (directories > 0).then(|| self.merged(site, handlers));
+        let dir = merged.as_ref().map_or(base, Merged::dir);
+        let name = file.rsplit(|&byte| byte == b'/').next();
+        let before = self.key.len();
+        self.collect(
+            &dir.files,
+            name.unwrap_or_default(),
+            name.unwrap_or_default(),
+        );
+        if self.key.len() > before {
+            return Some(self.merged(site, handlers));
+        }
+        merged
     }
 
     fn start(&mut self, site: &Site) {
         let [low, high] =
             [site.index & 0xffff, site.index >> 16].map(|half| u16::try_from(half).unwrap_or(0));
         self.key.clear();
-        self.key.extend([low, high, u16::MAX]);
+        self.key.extend([low, high, ALL, 0]);
     }
 
-    /// Writes down how many locations the key has.
-    fn close(&mut self) {
-        let count = u16::try_from(self.key.len() - HEADER).unwrap_or(u16::MAX);
-        if let Some(cell) = self.key.get_mut(HEADER - 1) {
-            *cell = count;
+    /// Writes a number into the beginning of the key.
+    fn note(&mut self, at: usize, count: usize) {
+        if let Some(cell) = self.key.get_mut(at) {
+            *cell = u16::try_from(count).unwrap_or(ALL);
         }
     }
 
@@ -288,14 +420,10 @@ impl DirCache {
         if let Some(dir) = self.known.get(self.key.as_slice()) {
             return Merged::Kept(dir);
         }
-        let all = self.key.get(HEADER..).unwrap_or_default();
-        let count = self.key.get(HEADER - 1).copied().unwrap_or(u16::MAX);
-        let (locations, proxies) = all.split_at(usize::from(count).min(all.len()));
         let dir = Box::new(Dir::compile(
             &site.server,
             &site.headers,
-            locations,
-            proxies,
+            &matching(&self.key),
             handlers,
         ));
         if self.known.len() >= COMBINATIONS_MAX {
@@ -304,6 +432,36 @@ impl DirCache {
         let dir: &'static Dir = Box::leak(dir);
         self.known.insert(self.key.as_slice().into(), dir);
         Merged::Kept(dir)
+    }
+}
+
+/// What a key says.
+fn matching(key: &[u16]) -> Matching<'_> {
+    let number = |at: usize| key.get(at).copied().unwrap_or_default();
+    let all = key.get(HEADER..).unwrap_or_default();
+    let (locations, rest) = all.split_at(usize::from(number(LOCATIONS)).min(all.len()));
+    if number(DIRECTORIES) == ALL {
+        return Matching {
+            locations,
+            proxies: rest,
+            ..Matching::default()
+        };
+    }
+    let (directories, files) = rest.split_at(usize::from(number(DIRECTORIES)).min(rest.len()));
+    Matching {
+        locations,
+        directories,
+        files,
+        ..Matching::default()
+    }
+}
+
+impl Merged {
+    fn dir(&self) -> &Dir {
+        match self {
+            Self::Kept(dir) => dir,
+            Self::Single(dir) => dir,
+        }
     }
 }
 

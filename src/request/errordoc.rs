@@ -39,6 +39,8 @@ pub struct Detour {
     pub failed: Option<Status>,
     /// The status that the document is said with; 200 after an error of the document's own backend was overridden.
     status: Status,
+    /// The document may not bring a status of its own: a client takes a 2xx to CONNECT for a tunnel.
+    must_fail: bool,
     /// How often the request was redirected.
     depth: u32,
     /// The built-in page of the first error.
@@ -48,7 +50,7 @@ pub struct Detour {
 impl Detour {
     /// Leaves for the document of an error: for the first time, or from the document of another error.
     #[must_use]
-    pub fn of(before: Option<Box<Self>>, path: &[u8], page: Box<Answer>) -> Box<Self> {
+    pub fn of(ask: &Ask<'_>, before: Option<Box<Self>>, page: Box<Answer>) -> Box<Self> {
         match before {
             Some(mut detour) => {
                 detour.status = page.status;
@@ -57,9 +59,10 @@ impl Detour {
             }
             None => Box::new(Self {
                 first: page.status,
-                path: path.to_vec(),
+                path: ask.route.path.clone(),
                 failed: None,
                 status: page.status,
+                must_fail: ask.head.method == Method::Connect,
                 depth: 1,
                 page,
             }),
@@ -90,7 +93,8 @@ impl Detour {
     /// What a backend's document becomes: it gets the error's status where ProxyErrorOverride covers that.
     pub fn dress_backends(&self, ask: &Ask<'_>, head: &mut ResponseHead) {
         let rule = &ask.dir().config.error_override;
-        if rule.covers(self.status.as_u16()) && !head.status.forbids_content() {
+        let is_covered = rule.covers(self.status.as_u16()) && !head.status.forbids_content();
+        if is_covered || self.must_fail {
             head.set_status(self.status);
         }
         self.dress(&mut head.fields);

@@ -24,8 +24,9 @@ use std::sync::Arc;
 
 use self::edit::Edit;
 use self::table::Table;
+use super::dir::Matching;
 use crate::config::Diagnostic;
-use crate::config::model::{EditCondition, HeaderEdit, HeaderTable, Server};
+use crate::config::model::{EditCondition, FileSection, HeaderEdit, HeaderTable, Server};
 use crate::http::fields::{FieldId, Fields};
 use crate::http::hop;
 use crate::log::Environment;
@@ -40,6 +41,7 @@ pub struct SiteHeaders {
     /// By the position of the section.
     locations: Vec<Lists>,
     proxies: Vec<Lists>,
+    directories: Vec<Lists>,
 }
 
 /// The edits of one place, by what they edit.
@@ -123,7 +125,16 @@ impl SiteHeaders {
                 .iter()
                 .map(|section| lists(section.dir.headers.iter().filter(late_only).collect()))
                 .collect(),
+            directories: server
+                .directories
+                .iter()
+                .map(|section| lists(section.dir.headers.iter().filter(late_only).collect()))
+                .collect(),
         };
+        // Those of `<Files>` are compiled again for each combination of directories that has them.
+        for section in server.sections().flat_map(|(dir, _)| &dir.files) {
+            lists(section.dir.headers.iter().filter(late_only).collect());
+        }
         if errors.is_empty() {
             Ok(compiled)
         } else {
@@ -133,15 +144,34 @@ impl SiteHeaders {
 
     /// What holds in a combination of sections; `None` when there is nothing to do.
     #[must_use]
-    pub fn merge(&self, locations: &[u16], proxies: &[u16]) -> Option<Box<Headers>> {
+    pub fn merge(&self, matching: &Matching<'_>, files: &[FileSection]) -> Option<Box<Headers>> {
         let mut lists = self.server.clone();
-        let of_proxies = proxies
+        let of_proxies = matching
+            .proxies
             .iter()
             .filter_map(|&at| self.proxies.get(usize::from(at)));
-        let of_locations = locations
+        let of_directories = matching
+            .directories
+            .iter()
+            .filter_map(|&at| self.directories.get(usize::from(at)));
+        for more in of_proxies.chain(of_directories) {
+            lists.append(more);
+        }
+        for &at in matching.files {
+            let lines = files
+                .get(usize::from(at))
+                .map_or(&[][..], |section| &section.dir.headers);
+            let late = lines
+                .iter()
+                .filter(|line| line.condition != EditCondition::Early);
+            // What is wrong with them was told when the server was compiled.
+            lists.append(&Lists::compile(late.collect(), &mut Vec::new()));
+        }
+        let of_locations = matching
+            .locations
             .iter()
             .filter_map(|&at| self.locations.get(usize::from(at)));
-        for more in of_proxies.chain(of_locations) {
+        for more in of_locations {
             lists.append(more);
         }
         if lists.is_empty() && self.early.is_empty() {

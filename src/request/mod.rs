@@ -14,6 +14,7 @@
 
 pub mod access;
 mod admit;
+pub mod again;
 pub mod answer;
 pub mod ask;
 pub mod backend;
@@ -22,6 +23,7 @@ pub mod dir;
 pub mod env;
 pub mod errordoc;
 pub mod failure;
+pub mod files;
 pub mod forwardable;
 pub mod glob;
 pub mod headers;
@@ -40,6 +42,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use again::Again;
 pub use answer::Answer;
 pub use ask::{Ask, Peers};
 pub use backend::{Address, Backend, PlannedAddress, PoolRules};
@@ -50,7 +53,7 @@ pub use failure::{Failure, FailureKind, Outcome, Sent, Side};
 pub use forwardable::max_forwards;
 pub use headers::{Facts, HeaderRules, Headers, Margin, Moment, Reply, SiteHeaders, Spoilt};
 pub use pattern::{Case, Groups, Pattern};
-pub use route::{Again, NOWHERE, Route, locate};
+pub use route::{NOWHERE, Route, locate};
 pub use site::{ReadRule, Site};
 pub use template::Template;
 pub use verdict::{

@@ -3,7 +3,7 @@
 //! Know first: a rule is judged by what it does, not by its being there: `Require all granted` in `<Proxy "*">` is no limit. So a stranger
 //! is made up, who asks for places that no section names.
 
-use super::dir::{Dir, Section};
+use super::dir::{Dir, Matching, Section};
 use super::{Handler, Peers, SiteHeaders, access};
 use crate::config::Diagnostic;
 use crate::config::model::Server;
@@ -31,7 +31,11 @@ pub(super) fn warning(
             .filter(|(_, section)| section.is_match(url, url))
             .map(|(at, _)| at)
             .collect();
-        let dir = Dir::compile(server, &SiteHeaders::default(), &[], &matching, handlers);
+        let matching = Matching {
+            proxies: &matching,
+            ..Matching::default()
+        };
+        let dir = Dir::compile(server, &SiteHeaders::default(), &matching, handlers);
         access::check(&dir.config.access, &peers, method, &Environment::new()).is_ok()
     };
     if !lets_in(b"http://host.example/", &Method::Get)

@@ -8,7 +8,8 @@
 //! ```text
 //! local address, Host ─► server ─► RequestHeader early, its SetEnvIf ─► path decoded and normalised ─► <Location> sections
 //!     ─► a handler claims (ProxyPass) ─► <Proxy> sections by target URL, under the <Location>s
-//!     ─► their SetEnvIf ─► access rules ─► SetEnv, RequestHeader ─► the claimant, else what SetHandler names
+//!     ─► or else a file (Alias, DocumentRoot) ─► <Directory> and <Files> sections by its name, likewise
+//!     ─► their SetEnvIf ─► access rules ─► SetEnv, RequestHeader ─► the claimant, else what SetHandler names, else the file
 //! ```
 //!
 //! As in httpd, a local TRACE and `OPTIONS *` are answered before access rules are looked at, and a forward-proxy
@@ -23,9 +24,10 @@ use super::access::{self, Refusal};
 use super::admit;
 pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
+use super::files::FilePlace;
 use super::forwardable;
 use super::vars::{self, TooLong};
-use super::{Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site};
+use super::{Again, Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site};
 use crate::config::model::EncodedSlashes;
 use crate::http::fields::FieldId;
 use crate::http::host::Authority;
@@ -59,25 +61,14 @@ pub struct Route {
     pub vars: Environment,
     /// The server is known and its early edits are made.
     pub has_arrived: bool,
+    /// Where the path leads in the file system, unless the request is claimed.
+    pub place: FilePlace,
     /// What was settled before, when the request is located again.
     pub again: Option<Box<Again>>,
     kept: Option<&'static Dir>,
     single: Option<Box<Dir>>,
     /// The path with runs of slashes collapsed, when that makes a difference.
     collapsed: Vec<u8>,
-}
-
-/// What stays as it is when a request is located again inside the server, for an error document or a directory's index.
-#[derive(Debug)]
-pub struct Again {
-    /// The server.
-    pub site: &'static Site,
-    /// The host that the client named.
-    pub host: Vec<u8>,
-    /// The port beside it.
-    pub host_port: Option<u16>,
-    /// The variables to begin with.
-    pub vars: Environment,
 }
 
 /// A request of which nothing is known yet.
@@ -97,6 +88,10 @@ pub static NOWHERE: Route = Route {
     },
     vars: Environment::new(),
     has_arrived: false,
+    place: FilePlace {
+        file: Vec::new(),
+        root: 0,
+    },
     again: None,
     kept: None,
     single: None,
@@ -119,17 +114,6 @@ impl Route {
         }
     }
 
-    /// What of the request stays when it is located again, with these variables; `site` is its server.
-    #[must_use]
-    pub fn settled(&self, site: &'static Site, vars: Environment) -> Box<Again> {
-        Box::new(Again {
-            site,
-            host: self.host.clone(),
-            host_port: self.host_port,
-            vars,
-        })
-    }
-
     /// Empties the route, keeping allocations.
     pub fn clear(&mut self) {
         self.site = None;
@@ -143,6 +127,7 @@ impl Route {
         self.claim.clear();
         self.vars.clear();
         self.has_arrived = false;
+        self.place.clear();
         self.again = None;
         self.kept = None;
         self.single = None;
@@ -160,7 +145,8 @@ impl Route {
     }
 }
 
-/// Finds where a request belongs and who decides about it: afterwards `route.handler` is there.
+/// Finds where a request belongs and who decides about it: afterwards `route.handler` is there, or a file's name in
+/// `route.place`.
 ///
 /// Allocates nothing once the loop has met the combination of sections and the route's buffers have grown.
 ///
@@ -185,7 +171,7 @@ pub fn locate(
         moment,
     };
     match again {
-        Some(again) => resume(&again, route),
+        Some(again) => again.resume(route),
         None => {
             choose_site(&place.ask(head), route)?;
             arrive(&place, head, route)?;
@@ -286,16 +272,17 @@ fn edit_fields(
     edited.map_err(|spoilt| spoilt.answer(&ask_at(&place.ask(head), route)))
 }
 
-/// To the claimant, or to whom SetHandler names.
+/// To the claimant, or to whom SetHandler names, or to the file.
 fn hand_over(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
     if route.is_claimed {
         return forwardable::check(&ask_at(ask, route));
     }
     route.handler = route.dir().and_then(|dir| dir.handler);
-    if route.handler.is_some() {
+    let is_read = matches!(ask.head.method, Method::Get | Method::Head | Method::Post);
+    if route.handler.is_some() || is_read && !route.place.file.is_empty() {
         Ok(())
     } else {
-        Err(nobody(&ask_at(ask, route)))
+        Err(Answer::nobody(&ask_at(ask, route)))
     }
 }
 
@@ -347,19 +334,22 @@ fn merge_sections(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) {
             route.keep(merged);
         }
     }
+    if !route.is_claimed && !route.is_forward && !site.roots.is_empty() {
+        let mut place = std::mem::take(&mut route.place);
+        site.roots.find(&route.path, &mut place);
+        let base = route.dir().unwrap_or(&site.base);
+        if !place.file.is_empty()
+            && let Some(merged) = cache.locate_file(site, base, &place.file, handlers)
+        {
+            route.keep(merged);
+        }
+        route.place = place;
+    }
 }
 
 /// The same request, seen at the place found so far.
 fn ask_at<'a>(ask: &Ask<'a>, route: &'a Route) -> Ask<'a> {
     Ask { route, ..*ask }
-}
-
-/// Takes over what was settled when the request was located before.
-fn resume(again: &Again, route: &mut Route) {
-    route.site = Some(again.site);
-    route.host.extend_from_slice(&again.host);
-    route.host_port = again.host_port;
-    route.vars.clone_from(&again.vars);
 }
 
 /// Chooses the server by our address and the host that the request names.
@@ -535,10 +525,12 @@ fn check_access(at: &Ask<'_>) -> Result<(), Box<Answer>> {
         Refusal::Compat => (Module::AccessCompat, Tag::Ah(1797)),
     };
     let route = at.route;
-    let (scheme, target) = if route.claim.url.is_empty() {
-        ("", &route.path)
-    } else {
+    let (scheme, target) = if !route.claim.url.is_empty() {
         ("proxy:", &route.claim.url)
+    } else if !route.place.file.is_empty() {
+        ("", &route.place.file)
+    } else {
+        ("", &route.path)
     };
     let target = Raw(target);
     at.log_tagged(
@@ -554,18 +546,6 @@ fn trace(at: &Ask<'_>) -> Box<Answer> {
     match forwardable::check_trace(at) {
         Ok(()) => Answer::trace(at).as_it_is(),
         Err(answer) => answer,
-    }
-}
-
-/// What httpd's default handler says of a path where there is nothing.
-fn nobody(at: &Ask<'_>) -> Box<Answer> {
-    match at.head.method {
-        Method::Get | Method::Head | Method::Post => Answer::error(at, Status::NOT_FOUND),
-        Method::Options => Answer::options(at),
-        Method::Put | Method::Delete | Method::Connect | Method::Trace | Method::Patch => {
-            Answer::error(at, Status::METHOD_NOT_ALLOWED)
-        }
-        Method::Other(_) => Answer::error(at, Status::NOT_IMPLEMENTED),
     }
 }
 

@@ -5,7 +5,8 @@
 
 use std::fmt::{self, Display};
 
-use super::dir::{self, Dir, Section};
+use super::dir::{self, Dir, FILE_HANDLER, Matching, Section};
+use super::files::Roots;
 use super::glob::{self, Slash};
 use super::{Handler, SiteHeaders, access, open_proxy, vars, vhost};
 use crate::codec::Limits;
@@ -65,8 +66,6 @@ pub struct Site {
     pub is_port_physical: bool,
     /// `LimitInternalRecursion`: how often a request may be redirected inside the server.
     pub redirects_max: u32,
-    /// Its second number: how deep the look-ups of one request may be nested.
-    pub lookups_max: u32,
     /// `ProxyRequests`.
     pub is_forward_proxy: bool,
     /// The value of the Server field, by `ServerTokens`.
@@ -77,6 +76,10 @@ pub struct Site {
     pub locations: Vec<Section>,
     /// The compiled `<Proxy>` sections, in the order of `server.proxy_sections`.
     pub proxies: Vec<Section>,
+    /// The compiled `<Directory>` sections, in the order of `server.directories`, which is that of their depth.
+    pub directories: Vec<Section>,
+    /// Where files are.
+    pub roots: Roots,
     /// The compiled `SetEnvIf` lines of the server and its sections.
     pub vars: vars::SiteRules,
     /// `Header` and `RequestHeader`, here and in sections.
@@ -125,8 +128,12 @@ impl Site {
         let name = own_name(server, main_name);
         let read = &server.request_read_timeout;
         let options = &server.http_protocol_options;
-        let (locations, proxies) = sections(server)?;
+        let mut server = server.clone();
+        server.directories.sort_by_key(model::Directory::rank);
+        let server = &server;
+        let sections = sections(server)?;
         let vars = vars::SiteRules::compile(server)?;
+        let roots = Roots::compile(server)?;
         let headers = SiteHeaders::compile(server)?;
         Ok(Self {
             index,
@@ -157,19 +164,20 @@ impl Site {
                 != UseCanonicalName::Off,
             is_port_physical: server.use_canonical_physical_port.or(false),
             redirects_max: server.limit_internal_recursion.or(RECURSION_MAX),
-            lookups_max: server.limit_subrequests.or(RECURSION_MAX),
             is_forward_proxy: server.proxy.requests.or(false),
             server_field: product(server.server_tokens.or(ServerTokens::Full)),
             signature: server.server_signature.or(Signature::Off),
             vars,
-            base: Dir::compile(server, &headers, &[], &[], handlers),
+            base: Dir::compile(server, &headers, &Matching::default(), handlers),
             headers,
             levels: dir::levels(&server.log_level),
             error_log: None,
             access_logs: Vec::new(),
-            notes: notes(server, &proxies, handlers),
-            locations,
-            proxies,
+            notes: notes(server, &sections.proxies, handlers),
+            locations: sections.locations,
+            proxies: sections.proxies,
+            directories: sections.directories,
+            roots,
             server: server.clone(),
         })
     }
@@ -271,31 +279,59 @@ fn product(tokens: ServerTokens) -> String {
     }
 }
 
-fn sections(server: &Server) -> Result<(Vec<Section>, Vec<Section>), Vec<Diagnostic>> {
+/// The sections of a server, ready to be compared.
+struct Sections {
+    locations: Vec<Section>,
+    proxies: Vec<Section>,
+    directories: Vec<Section>,
+}
+
+fn sections(server: &Server) -> Result<Sections, Vec<Diagnostic>> {
+    let files = server.sections().map(|(dir, _)| dir.files.len()).sum();
+    let counts = [
+        server.locations.len(),
+        server.proxy_sections.len(),
+        server.directories.len(),
+        files,
+    ];
     // A position must fit 16 bits, with one value left to mark the end.
-    if server.locations.len().max(server.proxy_sections.len()) >= usize::from(u16::MAX) {
+    if counts.iter().any(|&count| count >= usize::from(u16::MAX)) {
         return Err(vec![Diagnostic::error(format!(
             "{} has more sections than can be told apart",
             server.label()
         ))]);
     }
     let mut errors = Vec::new();
-    let mut locations = Vec::with_capacity(server.locations.len());
-    for location in &server.locations {
-        match Section::location(&location.pattern) {
-            Ok(section) => locations.push(section),
-            Err(error) => errors.push(unusable(&error, &location.pattern, &location.place)),
-        }
-    }
-    let mut proxies = Vec::with_capacity(server.proxy_sections.len());
-    for section in &server.proxy_sections {
-        match Section::proxy(&section.pattern) {
-            Ok(compiled) => proxies.push(compiled),
-            Err(error) => errors.push(unusable(&error, &section.pattern, &section.place)),
-        }
+    let mut compiled =
+        |of: fn(&Pattern) -> Result<Section, String>, pattern: &Pattern, place: &Place| {
+            of(pattern)
+                .map_err(|error| errors.push(unusable(&error, pattern, place)))
+                .ok()
+        };
+    let locations = server
+        .locations
+        .iter()
+        .filter_map(|section| compiled(Section::location, &section.pattern, &section.place))
+        .collect();
+    let proxies = server
+        .proxy_sections
+        .iter()
+        .filter_map(|section| compiled(Section::proxy, &section.pattern, &section.place))
+        .collect();
+    let directories = server
+        .directories
+        .iter()
+        .filter_map(|section| compiled(Section::directory, &section.pattern, &section.place))
+        .collect();
+    for section in server.sections().flat_map(|(dir, _)| &dir.files) {
+        compiled(Section::file, &section.pattern, &section.place);
     }
     if errors.is_empty() {
-        Ok((locations, proxies))
+        Ok(Sections {
+            locations,
+            proxies,
+            directories,
+        })
     } else {
         Err(errors)
     }
@@ -318,20 +354,9 @@ fn notes(
     sections: &[Section],
     handlers: &[&'static dyn Handler],
 ) -> Vec<Diagnostic> {
-    let locations = server
-        .locations
-        .iter()
-        .map(|section| (&section.dir, Some(&section.place)));
-    let proxies = server
-        .proxy_sections
-        .iter()
-        .map(|section| (&section.dir, Some(&section.place)));
-    let all = std::iter::once((&server.location_defaults, server.defined_at.as_ref()))
-        .chain(locations)
-        .chain(proxies);
     let open = open_proxy::warning(server, sections, handlers);
     let mut notes: Vec<Diagnostic> = open.into_iter().collect();
-    for (dir, place) in all {
+    for (dir, place) in server.sections() {
         if let Some(note) = access::note(&dir.access) {
             let note = Diagnostic::warning(note);
             notes.push(match place {
@@ -339,8 +364,18 @@ fn notes(
                 None => note,
             });
         }
+        if let Some(rule) = dir
+            .files
+            .iter()
+            .find_map(|files| files.dir.set_env_if.first())
+        {
+            let message = "SetEnvIf has no effect in <Files>";
+            let hint = "write it in the <Directory>, with Request_URI";
+            notes.push(Diagnostic::warning(message).at(&rule.place).hint(hint));
+        }
         if let Some(model::Handler::Named(name)) = dir.set_handler.get()
             && let Some(place) = dir.set_handler.place()
+            && name != FILE_HANDLER
             && !handlers.iter().any(|handler| handler.name() == name)
         {
             let message = format!("there is no handler `{name}`; requests that need it get 404");

@@ -28,6 +28,7 @@ pub struct SiteRules {
     /// By the position of the section.
     locations: Vec<Rules>,
     proxies: Vec<Rules>,
+    directories: Vec<Rules>,
     has_sections: bool,
 }
 
@@ -89,12 +90,18 @@ impl SiteRules {
                 .iter()
                 .map(|section| rules(&section.dir.set_env_if))
                 .collect(),
+            directories: server
+                .directories
+                .iter()
+                .map(|section| rules(&section.dir.set_env_if))
+                .collect(),
             has_sections: false,
         };
         if !errors.is_empty() {
             return Err(errors);
         }
-        let mut sections = compiled.locations.iter().chain(&compiled.proxies);
+        let sections = compiled.locations.iter().chain(&compiled.proxies);
+        let mut sections = sections.chain(&compiled.directories);
         let has_sections = sections.any(|rules| !rules.0.is_empty());
         Ok(Self {
             has_sections,
@@ -147,7 +154,11 @@ impl SiteRules {
             .locations
             .iter()
             .filter_map(|&at| self.locations.get(usize::from(at)));
-        for rules in of_proxies.chain(of_locations) {
+        let of_directories = dir
+            .directories
+            .iter()
+            .filter_map(|&at| self.directories.get(usize::from(at)));
+        for rules in of_proxies.chain(of_directories).chain(of_locations) {
             rules.apply(&Looker { ask, path }, vars)?;
         }
         Ok(())

@@ -108,6 +108,8 @@ pub enum Verdict {
         /// The most bytes of content to hold.
         limit: usize,
     },
+    /// Say what the file at the route's place has, or why not.
+    File,
     /// Not mine: there is nothing here (404).
     Decline,
 }

@@ -16,6 +16,7 @@ pub mod files;
 pub mod notify;
 pub mod privileges;
 pub mod process;
+pub mod regular;
 pub mod resolver;
 pub mod signals;
 pub mod socket;

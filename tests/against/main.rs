@@ -3,8 +3,9 @@
 //! Responsible for: both servers, a backend that remembers what it saw, and the comparison of statuses, fields, contents and of what
 //! reached the backend. Not responsible for judging: a difference that is meant stands in the suite's `.known` file, with its reason.
 //!
-//! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, and
-//! `@WS@` for the first one as `ws:`, and `@A-PORT@` and `@B-PORT@` for their ports; requests may name them too.
+//! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, `@WS@`
+//! for the first one as `ws:`, `@A-PORT@` and `@B-PORT@` for their ports (requests may name them too), `@DEAD@` for a backend that refuses
+//! connections, and `@FILES@` for a directory with [`FILES`].
 //! `REQUESTS` are raw requests between lines of `%%`; line ends become CRLF, and each block is sent on a connection of its own, after which
 //! the client half-closes. A line of `# words` before a request names it.
 //!
@@ -32,7 +33,7 @@ mod harness;
 use harness::client::Broken;
 use harness::httpd::Program;
 use harness::origin::Seen;
-use harness::{Call, Origin, Response, Setup};
+use harness::{Call, DeadPort, Files, Origin, Response, Setup};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -93,6 +94,11 @@ fn compare(httpd: &Program, conf: &Path, requests: &Path) -> usize {
     let text = read(conf);
     let requests = blocks(&read(requests));
     let known = Known::read(&conf.with_extension("known"));
+    let files = files();
+    let dead = DeadPort::new();
+    let text = text
+        .replace("@FILES@", &files.path())
+        .replace("@DEAD@", &dead.url());
     let theirs = run(httpd, &text, &requests);
     let ours = run(&Program::Tine, &text, &requests);
     let mut unknown = 0;
@@ -110,6 +116,39 @@ fn compare(httpd: &Program, conf: &Path, requests: &Path) -> usize {
         println!("  known, but not seen: {entry}");
     }
     unknown
+}
+
+/// The files that suites may serve.
+const FILES: &[(&str, &str)] = &[
+    ("index.html", "<h1>root</h1>\n"),
+    ("page.html", "<p>a page</p>\n"),
+    ("empty.txt", ""),
+    ("no_ending", "who knows\n"),
+    ("data.json", "{}\n"),
+    ("UPPER.HTML", "<p>loud</p>\n"),
+    ("two.tar.gz", "not really\n"),
+    ("with space.txt", "a space\n"),
+    (".htsecret", "secret\n"),
+    ("dir/index.html", "<h1>dir</h1>\n"),
+    ("bare/page.html", "no index beside it\n"),
+    ("shut/page.html", "nobody sees it\n"),
+    ("shut/open/page.html", "somebody sees it\n"),
+    ("errors/404.html", "<h1>nothing here</h1>\n"),
+    ("errors/503.txt", "back soon\n"),
+];
+
+fn files() -> Files {
+    let files = Files::new(FILES);
+    for (name, leads_to) in [
+        ("inside.html", "page.html"),
+        ("outside.txt", "/etc/hostname"),
+        ("linked", "errors"),
+        ("shut/link.html", "../page.html"),
+        ("shut/open/link.html", "../../page.html"),
+    ] {
+        std::os::unix::fs::symlink(leads_to, files.at(name)).expect("our own directory");
+    }
+    files
 }
 
 /// One block of a requests file.

@@ -16,6 +16,7 @@ mod bodies;
 mod config_errors;
 mod demo;
 mod error_documents;
+mod files;
 mod forward;
 mod hardening;
 #[expect(dead_code, reason = "the comparison with httpd uses the rest of it")]

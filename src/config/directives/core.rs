@@ -6,7 +6,9 @@ use crate::config::model::{
     ErrorDocument, ErrorPage, Handler, Mutex, ServerTokens, Signature, WorkerUrl,
     strip_prefix_ignore_case,
 };
-use crate::config::scope::{Args, Complaint, Scope, Subject};
+use crate::config::scope::{Args, Complaint, Scope};
+use crate::config::walk::directory_path;
+use std::path::Path;
 
 const CORE: &str = "core_module";
 const SERVER: Contexts = Contexts::SERVER;
@@ -40,7 +42,7 @@ pub(super) static TABLE: &[Directive] = &[
         "<Directory",
         CORE,
         SERVERS,
-        "what holds for a directory; read, but files are not served",
+        "what holds for the files in a directory and below it",
         "<Directory />\nRequire all denied\n</Directory>",
         SectionKind::Directory,
     ),
@@ -48,7 +50,7 @@ pub(super) static TABLE: &[Directive] = &[
         "<DirectoryMatch",
         CORE,
         SERVERS,
-        "what holds for directories that match; read, but files are not served",
+        "what holds for the files in directories that match",
         "<DirectoryMatch \"^/srv\">\n</DirectoryMatch>",
         SectionKind::DirectoryMatch,
     ),
@@ -56,7 +58,7 @@ pub(super) static TABLE: &[Directive] = &[
         "<Files",
         CORE,
         FILES,
-        "what holds for a file name; read, but files are not served",
+        "what holds for files of a name",
         "<Files \".ht*\">\nRequire all denied\n</Files>",
         SectionKind::Files,
     ),
@@ -64,7 +66,7 @@ pub(super) static TABLE: &[Directive] = &[
         "<FilesMatch",
         CORE,
         FILES,
-        "what holds for file names that match; read, but files are not served",
+        "what holds for files whose names match",
         "<FilesMatch \"^\\.ht\">\nRequire all denied\n</FilesMatch>",
         SectionKind::FilesMatch,
     ),
@@ -111,7 +113,7 @@ pub(super) static TABLE: &[Directive] = &[
         CORE,
         Arity::One,
         SERVERS,
-        "the directory of static files; the proxy serves none",
+        "the directory of the files that are served for paths nobody else claims",
         "DocumentRoot /",
         document_root,
     ),
@@ -245,18 +247,23 @@ fn error(_: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
 }
 
 fn document_root(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
-    let path = scope.build.config.paths.server_root.join(args.text(0));
-    if !path.is_dir() {
+    let path = directory_path(scope, args.text(0));
+    if !Path::new(&path).is_dir() {
         let message = format!(
             "DocumentRoot '{}' is not a directory, or is not readable",
             args.text(0)
         );
         scope.warn(
             args.complaint(0, message)
-                .hint("the proxy serves no files; the line may go"),
+                .hint("requests for files are answered with 404 while it is not there"),
         );
     }
-    scope.server.document_root = scope.set(path.display().to_string());
+    let bare = if path.len() > 1 {
+        path.trim_end_matches('/')
+    } else {
+        &path
+    };
+    scope.server.document_root = scope.set(bare.to_owned());
     Ok(())
 }
 
@@ -317,7 +324,7 @@ fn error_document(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complain
     };
     let page = if page.text.eq_ignore_ascii_case("default") && !is_quoted {
         ErrorPage::BuiltIn
-    } else if page_text.starts_with('/') {
+    } else if page_text.starts_with('/') && !page_text.contains(' ') {
         ErrorPage::Path(page_text)
     } else if page_text.contains("://") && !page_text.contains(char::is_whitespace) {
         if status == 401 {
@@ -354,17 +361,6 @@ fn set_handler(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> 
     } else {
         Handler::Named(word.text.to_ascii_lowercase())
     };
-    if matches!(
-        (&scope.inside.subject, &handler),
-        (Subject::Files, Handler::Proxy(_))
-    ) {
-        let hint = "write a ProxyPass or ProxyPassMatch for the URL paths of these files";
-        scope.warn(
-            Complaint::new("SetHandler has no effect on files: the proxy serves none")
-                .on(word)
-                .hint(hint),
-        );
-    }
     scope.dir.set_handler = scope.set(handler);
     Ok(())
 }

@@ -5,6 +5,7 @@
 pub(super) mod access;
 pub(super) mod balancer;
 mod core;
+mod files;
 mod forward;
 mod headers;
 pub(super) mod hosts;
@@ -27,6 +28,7 @@ use super::directive::Directive;
 pub(super) static TABLES: &[&[Directive]] = &[
     hosts::TABLE,
     core::TABLE,
+    files::TABLE,
     reading::TABLE,
     requests::TABLE,
     mpm::TABLE,

@@ -145,16 +145,14 @@ pub(super) static TABLE: &[Directive] = &[
         |scope, args| {
             scope.server.limit_internal_recursion =
                 recursion_limit(scope, args, 0, "AH00119: Limiting internal redirects")?;
-            scope.server.limit_subrequests = if args.words.len() > 1 {
-                recursion_limit(scope, args, 1, "AH00120: Limiting depth of subrequests")?
-            } else {
-                scope.server.limit_internal_recursion.clone()
-            };
+            if args.words.len() > 1 {
+                recursion_limit(scope, args, 1, "AH00120: Limiting depth of subrequests")?;
+            }
             Ok(())
         },
     )
     .default("10")
-    .long("The second number bounds the depth of look-ups, as DirectoryIndex makes them."),
+    .long("The second number bounds how deep look-ups are nested, which they never are: DirectoryIndex alone makes any."),
     Directive::new(
         "TraceEnable",
         CORE,

@@ -26,7 +26,7 @@ const SSL_PROXY: Contexts = Contexts::SERVERS.or(Contexts::PROXY);
 pub(super) static TABLE: &[Directive] = policies! {
     "core_module" Refuse "expressions are not available; use VirtualHost and Location sections":
         "<If" "<ElseIf" "<Else";
-    "core_module" Warn "no files are served; handlers are set with SetHandler":
+    "core_module" Warn "handlers are set with SetHandler":
         "AddHandler" "RemoveHandler";
     "filter_module" Warn "content is passed on as the backend sends it":
         "AddOutputFilterByType";
@@ -34,8 +34,8 @@ pub(super) static TABLE: &[Directive] = policies! {
         "SetInputFilter" "SetOutputFilter" "AddInputFilter" "AddOutputFilter"
         "RemoveInputFilter" "RemoveOutputFilter";
     "core_module" Ignore "":
-        "Options" "AllowOverride" "AllowOverrideList" "AccessFileName" "AddDefaultCharset"
-        "ContentDigest" "DefaultType" "ForceType" "EnableMMAP" "EnableSendfile" "FileETag"
+        "AllowOverrideList" "AccessFileName" "AddDefaultCharset"
+        "ContentDigest" "DefaultType" "EnableMMAP" "EnableSendfile" "FileETag"
         "AcceptPathInfo" "CGIMapExtension" "CGIPassAuth" "CGIVar" "NWSSLTrustedCerts" "MaxRanges"
         "MaxRangeOverlaps" "MaxRangeReversals" "RLimitCPU" "RLimitMEM" "RLimitNPROC" "ServerPath"
         "QualifyRedirectURL" "LimitXMLRequestBody" "FlushMaxThreshold" "FlushMaxPipelined"
@@ -87,8 +87,10 @@ pub(super) static TABLE: &[Directive] = policies! {
         "RewriteRule" "RewriteCond" "RewriteMap" "RewriteBase" "RewriteOptions";
     "alias_module" Refuse "no redirects are sent: map the path to a backend that sends them":
         "Redirect" "RedirectMatch" "RedirectPermanent" "RedirectTemp" "RedirectRelative";
-    "alias_module" Warn "no files are served":
-        "Alias" "AliasMatch" "ScriptAlias" "ScriptAliasMatch" "AliasPreservePath";
+    "alias_module" Refuse "there are no scripts: map the path to a backend that runs them":
+        "ScriptAlias" "ScriptAliasMatch";
+    "alias_module" Ignore "":
+        "AliasPreservePath";
     "remoteip_module" Refuse "the client is who connected; put access rules on that address":
         "RemoteIPHeader" "RemoteIPInternalProxy" "RemoteIPInternalProxyList"
         "RemoteIPTrustedProxy" "RemoteIPTrustedProxyList" "RemoteIPProxiesHeader"
@@ -123,7 +125,7 @@ pub(super) static TABLE: &[Directive] = policies! {
         "AuthzSendForbiddenOnFailure" "AuthzProviderAlias";
     "allowmethods_module" Refuse "use `Require method` in the section":
         "AllowMethods";
-    "actions_module" Refuse "no files are served":
+    "actions_module" Refuse "there are no scripts: map the path to a backend that runs them":
         "Action" "Script";
     "cache_module" Warn "nothing is cached":
         "CacheEnable" "CacheDisable" "CacheRoot" "CacheQuickHandler" "CacheLock"
@@ -144,7 +146,7 @@ pub(super) static TABLE: &[Directive] = policies! {
     "request_module" Ignore "":
         "KeptBody";
     "mime_module" Ignore "":
-        "TypesConfig" "AddType" "AddCharset" "AddEncoding" "AddLanguage" "DefaultLanguage"
+        "AddCharset" "AddEncoding" "AddLanguage" "DefaultLanguage"
         "ModMimeUsePathInfo" "MultiviewsMatch" "RemoveCharset" "RemoveEncoding" "RemoveLanguage"
         "RemoveType";
     "mime_magic_module" Ignore "":
@@ -152,8 +154,8 @@ pub(super) static TABLE: &[Directive] = policies! {
     "negotiation_module" Ignore "":
         "CacheNegotiatedDocs" "ForceLanguagePriority" "LanguagePriority";
     "dir_module" Ignore "":
-        "DirectoryIndex" "DirectorySlash" "DirectoryIndexRedirect" "DirectoryCheckHandler";
-    "dir_module" Refuse "no files are served":
+        "DirectoryIndexRedirect" "DirectoryCheckHandler";
+    "dir_module" Refuse "write a ProxyPass for what the resource stands for":
         "FallbackResource";
     "autoindex_module" Ignore "":
         "IndexOptions" "IndexIgnore" "IndexOrderDefault" "IndexStyleSheet" "IndexHeadInsert"
@@ -185,7 +187,7 @@ pub(super) static TABLE: &[Directive] = policies! {
         "SocacheShmcb";
     "md_module" Refuse "certificates are not managed":
         "MDomain" "<MDomainSet" "MDCertificateAgreement" "MDContactEmail";
-    "dav_module" Refuse "no files are served":
+    "dav_module" Refuse "files are only read":
         "Dav" "DavLockDB" "DavMinTimeout" "DavDepthInfinity";
     "speling_module" Ignore "":
         "CheckSpelling" "CheckCaseOnly";

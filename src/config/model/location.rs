@@ -44,6 +44,18 @@ merged! {
         pub set_env_if: Vec<SetEnvIf> => append,
         /// `SetEnv`, `PassEnv`, `UnsetEnv`.
         pub late_vars: LateVars => nested,
+        /// `<Files>` and `<FilesMatch>` inside a `<Directory>`, or outside sections.
+        pub files: Vec<FileSection> => append,
+        /// `Options`, as far as it says whether symbolic links are followed; default yes.
+        pub follow_symlinks: Setting<bool> => over,
+        /// `DirectoryIndex`; none is `index.html`.
+        pub directory_index: Vec<String> => replace,
+        /// `DirectorySlash`, default on.
+        pub directory_slash: Setting<bool> => over,
+        /// `AddType`; the last one of an ending wins.
+        pub added_types: Vec<AddedType> => append,
+        /// `ForceType`.
+        pub force_type: Setting<Option<String>> => over,
         /// `Header` and `RequestHeader`.
         pub headers: Vec<HeaderEdit> => append,
         /// `LogLevel` in a section.
@@ -71,6 +83,47 @@ pub struct ProxySection {
     pub dir: DirConfig,
     /// Where it opens.
     pub place: Place,
+}
+
+/// `<Directory>` or `<DirectoryMatch>`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Directory {
+    /// Which directories it matches; a prefix and a glob have no final slash.
+    pub pattern: Pattern,
+    /// What it says of them and of what is below them.
+    pub dir: DirConfig,
+    /// Where it opens.
+    pub place: Place,
+}
+
+impl Directory {
+    /// Where the section stands among the others: by the number of its components, expressions last.
+    pub fn rank(&self) -> usize {
+        match &self.pattern {
+            Pattern::Prefix(text) | Pattern::Glob(text) => text.split('/').count(),
+            Pattern::Regex(_) => usize::MAX,
+        }
+    }
+}
+
+/// `<Files>` or `<FilesMatch>`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileSection {
+    /// Which names it matches, without their directories.
+    pub pattern: Pattern,
+    /// What it says.
+    pub dir: DirConfig,
+    /// Where it opens.
+    pub place: Place,
+}
+
+/// One ending of an `AddType`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedType {
+    /// Without its dot, in lower case.
+    pub ending: String,
+    /// The media type.
+    pub media_type: String,
 }
 
 /// How a section's argument is compared.

@@ -9,6 +9,7 @@
 
 mod access;
 mod balancer;
+mod files;
 mod forward;
 mod headers;
 mod location;
@@ -24,10 +25,12 @@ pub use balancer::{
     Balancer, BalancerParams, FlushPackets, HealthMethod, Mapping, Member, MemberParams, Nonce,
     Secret, Separator, StatusBit, StatusEdit, Sticky, Worker,
 };
+pub use files::{FileAlias, MediaTypes};
 pub use forward::{Block, CONNECT_PORTS, Credentials, NoProxy, PortRange, Remote, RemoteMatch};
 pub use headers::{EditCondition, HeaderAction, HeaderEdit, HeaderPiece, HeaderTable, HeaderValue};
 pub use location::{
-    DirConfig, ErrorDocument, ErrorOverride, ErrorPage, Handler, Location, Pattern, ProxySection,
+    AddedType, DirConfig, Directory, ErrorDocument, ErrorOverride, ErrorPage, FileSection, Handler,
+    Location, Pattern, ProxySection,
 };
 pub use log::{
     CustomLog, Level, LevelMap, LogCondition, LogFormat, LogFormatRef, LogTarget, UnknownLevel,

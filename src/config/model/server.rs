@@ -4,8 +4,8 @@
 //! in `proxy.rs`, what also varies per location is in `location.rs`.
 
 use super::{
-    CustomLog, DirConfig, LevelMap, Location, LogFormat, LogTarget, ProxySection, ProxyServer,
-    SetEnvIf,
+    CustomLog, DirConfig, Directory, FileAlias, LevelMap, Location, LogFormat, LogTarget,
+    MediaTypes, ProxySection, ProxyServer, SetEnvIf,
 };
 use crate::config::setting::{Setting, merged};
 use crate::config::source::Place;
@@ -26,6 +26,10 @@ merged! {
         pub admin: Setting<String> => over,
         /// `DocumentRoot`, absolute.
         pub document_root: Setting<String> => over,
+        /// `Alias` and `AliasMatch` in the order in which they are asked: a virtual host's own first.
+        pub file_aliases: Vec<FileAlias> => prepend,
+        /// `TypesConfig`.
+        pub media_types: Setting<MediaTypes> => over,
         /// `Timeout`, default 60.
         pub timeout_s: Setting<u32> => over,
         /// `KeepAlive`, default on.
@@ -38,8 +42,6 @@ merged! {
         pub limits: Limits => nested,
         /// `LimitInternalRecursion`, default 10.
         pub limit_internal_recursion: Setting<u32> => over,
-        /// The second number of `LimitInternalRecursion`, default 10.
-        pub limit_subrequests: Setting<u32> => over,
         /// `UseCanonicalName`, default off.
         pub use_canonical_name: Setting<UseCanonicalName> => over,
         /// `UseCanonicalPhysicalPort`, default off.
@@ -86,6 +88,8 @@ merged! {
         pub proxy: ProxyServer => nested,
         /// What holds at every location unless a section says otherwise.
         pub location_defaults: DirConfig => nested,
+        /// `<Directory>` and `<DirectoryMatch>` in the order in which they stand.
+        pub directories: Vec<Directory> => append,
         /// `<Location>` and `<LocationMatch>` in the order they apply: main's first, then the virtual host's; later wins.
         pub locations: Vec<Location> => append,
         /// `<Proxy>` and `<ProxyMatch>` in the order they apply to a proxied request.
@@ -94,6 +98,34 @@ merged! {
 }
 
 impl Server {
+    /// What is said outside sections and in each of them, with the place of the section.
+    pub fn sections(&self) -> impl Iterator<Item = (&DirConfig, Option<&Place>)> {
+        let defaults = (&self.location_defaults, self.defined_at.as_ref());
+        let directories = self
+            .directories
+            .iter()
+            .map(|section| (&section.dir, Some(&section.place)));
+        let locations = self
+            .locations
+            .iter()
+            .map(|section| (&section.dir, Some(&section.place)));
+        let proxies = self
+            .proxy_sections
+            .iter()
+            .map(|section| (&section.dir, Some(&section.place)));
+        let outer = std::iter::once(defaults)
+            .chain(directories)
+            .chain(locations)
+            .chain(proxies);
+        outer.flat_map(|(dir, place)| {
+            let files = dir
+                .files
+                .iter()
+                .map(|section| (&section.dir, Some(&section.place)));
+            std::iter::once((dir, place)).chain(files)
+        })
+    }
+
     /// Where a message that matters to this server goes in text: its name, or its first address.
     pub fn label(&self) -> String {
         match (self.name.get(), self.addresses.first()) {

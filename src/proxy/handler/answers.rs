@@ -164,31 +164,6 @@ pub(super) fn no_handler(ask: &Ask<'_>, url: &[u8]) -> Refused {
     Answer::error(ask, Status::INTERNAL_SERVER_ERROR)
 }
 
-/// `http://name[:port]` of this server, as it tells the client.
-pub(super) fn origin(ask: &Ask<'_>) -> String {
-    let named = ask
-        .site()
-        .server
-        .name
-        .get()
-        .and_then(|name| name.scheme.as_deref());
-    let (scheme, usual) = if named == Some("https") {
-        ("https", 443)
-    } else {
-        ("http", 80)
-    };
-    let name = String::from_utf8_lossy(ask.server_name());
-    let name = if name.contains(':') {
-        format!("[{name}]")
-    } else {
-        name.into_owned()
-    };
-    match ask.server_port() {
-        port if port == usual => format!("{scheme}://{name}"),
-        port => format!("{scheme}://{name}:{port}"),
-    }
-}
-
 /// The name and port of `Via`: never the client's name for us.
 pub(super) fn via_name<'a>(ask: &Ask<'a>) -> (&'a str, u16) {
     (&ask.site().name, ask.server_port())

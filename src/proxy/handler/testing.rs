@@ -216,7 +216,7 @@ impl World {
                 let target = String::from_utf8_lossy(plan.head.target.raw()).into_owned();
                 format!("-> {} {target}", plan.backend.unwrap().label)
             }
-            Verdict::Gather { .. } | Verdict::Decline => panic!("{verdict:?}"),
+            Verdict::Gather { .. } | Verdict::File | Verdict::Decline => panic!("{verdict:?}"),
         }
     }
 

@@ -37,9 +37,16 @@ impl Program {
             Self::Httpd(_) => &NEEDED,
         };
         let names = std::iter::once(mpm.as_str()).chain(more.iter().copied());
-        names
+        let mut lines: String = names
             .map(|name| format!("LoadModule {name}_module {}\n", file(name)))
-            .collect()
+            .collect();
+        if *self != Self::Tine {
+            // mod_mime does not start without a list.
+            let list = ["/etc/mime.types", "/dev/null"];
+            let list = list.into_iter().find(|list| Path::new(list).exists());
+            lines.extend(list.map(|list| format!("TypesConfig {list}\n")));
+        }
+        lines
     }
 }
 
@@ -58,7 +65,7 @@ fn file(name: &str) -> String {
 }
 
 /// What a proxy's configuration uses; order matters where one uses another.
-const NEEDED: [&str; 20] = [
+const NEEDED: [&str; 23] = [
     "headers",
     "authz_core",
     "authz_host",
@@ -77,6 +84,9 @@ const NEEDED: [&str; 20] = [
     "reqtimeout",
     "env",
     "setenvif",
-    "headers",
     "macro",
+    "alias",
+    "dir",
+    "mime",
+    "autoindex",
 ];

@@ -186,3 +186,56 @@ fn pattern_block() -> &'static [u8] {
             .collect()
     })
 }
+
+/// A directory of files that any server may read, with times that lie behind.
+#[derive(Debug)]
+pub(crate) struct Files(tempfile::TempDir);
+
+impl Files {
+    /// Files by name, with their directories.
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        let root = tempfile::Builder::new()
+            .prefix("tine-it-files-")
+            .tempdir()
+            .expect("a directory");
+        open_to_all(root.path(), 0o755);
+        let files_of = Self(root);
+        for (name, text) in files {
+            files_of.write(name, text);
+        }
+        files_of
+    }
+
+    /// Its path.
+    pub(crate) fn path(&self) -> String {
+        self.0.path().display().to_string()
+    }
+
+    /// The path of one of its files.
+    pub(crate) fn at(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes one more file.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.at(name);
+        for directory in path.ancestors().skip(1) {
+            if directory.starts_with(self.0.path()) && !directory.exists() {
+                std::fs::create_dir_all(directory).expect("our own directory");
+            }
+        }
+        std::fs::write(&path, text).expect("our own file");
+        open_to_all(&path, 0o644);
+        let file = std::fs::File::options().write(true).open(&path);
+        let past = std::time::UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
+        let set = file.and_then(|file| file.set_modified(past));
+        set.expect("our own file");
+    }
+}
+
+/// The mode of a file, whatever the umask of this run is.
+fn open_to_all(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(path, mode).expect("our own file");
+}
