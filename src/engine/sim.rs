@@ -70,6 +70,9 @@ impl Forwarder {
         plan.head.keep_alive = true;
         plan.head.expects_continue =
             ask.head.expects_continue && ask.head.target.query() == Some(b"ask");
+        // Some contents are read whole before they are sent, some are not waited for.
+        plan.content.needs_length = ask.now_us.is_multiple_of(3);
+        plan.content.dials_at_once = ask.now_us.is_multiple_of(5);
         plan.ends_at_first_eof = ask.head.target.path().ends_with(b"/together");
         Verdict::Forward
     }

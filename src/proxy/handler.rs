@@ -28,6 +28,7 @@ use crate::config::model::{DirConfig, Via};
 use crate::http::uri::{self, EncodedSlashes};
 use crate::http::{ContentSize, FieldId, ResponseHead, Status};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
+use crate::request::files;
 use crate::request::verdict::Milestone;
 use crate::request::{
     Answer, Ask, Claim, Failure, FailureKind, Handler, Interim, Outcome, Plan, Verdict,
@@ -203,6 +204,7 @@ impl Proxy {
             origin: &|| ask.origin(),
         }
         .rewrite(&mut head.fields);
+        files::add_charset(ask, &mut head.fields);
         let via = ask.site().server.proxy.via.or(Via::Off);
         if matches!(via, Via::On | Via::Full) {
             let value = via_member(via, ask.head.version, via_name(ask), &ask.env.product);

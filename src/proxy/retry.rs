@@ -221,6 +221,24 @@ mod tests {
                 Nobody,
             ),
             (
+                "silence_after_an_expectation_goes_to_another_whatever_the_method",
+                ContinueTimeout,
+                false,
+                Head,
+                false,
+                false,
+                OtherMember,
+            ),
+            (
+                "write_timeout_is_answered",
+                WriteTimeout,
+                true,
+                Content,
+                false,
+                true,
+                Nobody,
+            ),
+            (
                 "bad_response_is_answered",
                 Malformed,
                 true,
@@ -241,6 +259,27 @@ mod tests {
             };
             assert_eq!(again(&failure, circumstances), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn the_log_says_why_a_dropped_request_is_not_repeated() {
+        use Sent::{Content, Head, Nothing};
+        let table = [
+            (FailureKind::Closed, Content, true, "content is not kept"),
+            (FailureKind::Closed, Head, false, "not idempotent"),
+            (FailureKind::Closed, Head, true, "a new one"),
+            (FailureKind::Closed, Nothing, false, "a new one"),
+            (FailureKind::ReadTimeout, Head, false, ""),
+            (FailureKind::Connect, Nothing, true, ""),
+        ];
+        for (kind, sent, is_idempotent, words) in table {
+            let failure = failure(kind, false, sent, false);
+            let reason = why_not(&failure, is_idempotent).unwrap_or_default();
+            assert!(reason.contains(words), "{kind:?}: {reason}");
+            assert_eq!(reason.is_empty(), words.is_empty(), "{kind:?}: {reason}");
+        }
+        let begun = failure(FailureKind::Closed, false, Head, true);
+        assert_eq!(why_not(&begun, false), None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::access::{self, Refusal};
 use super::admit;
 pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
-use super::files::FilePlace;
+use super::files::{self, FilePlace};
 use super::forwardable;
 use super::vars::{self, TooLong};
 use super::{Again, Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site};
@@ -279,8 +279,10 @@ fn hand_over(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
     }
     route.handler = route.dir().and_then(|dir| dir.handler);
     let is_read = matches!(ask.head.method, Method::Get | Method::Head | Method::Post);
-    if route.handler.is_some() || is_read && !route.place.file.is_empty() {
+    if route.handler.is_some() {
         Ok(())
+    } else if is_read && !route.place.file.is_empty() {
+        files::check(&ask_at(ask, route))
     } else {
         Err(Answer::nobody(&ask_at(ask, route)))
     }

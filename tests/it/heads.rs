@@ -149,3 +149,64 @@ fn interim_responses_are_passed_on_as_the_variable_says() {
         assert_eq!(old.status, 200, "{conf}: an old client gets one response");
     }
 }
+
+#[test]
+fn no_client_takes_away_what_requestheader_sets() {
+    if httpd::is_peer() {
+        return;
+    }
+    let origin = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let tine = proxy(
+        &origin,
+        "RequestHeader set X-Client-Verified no\nRequestHeader unset X-Admin",
+    );
+    let asked = "GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Client-Verified, X-Admin, X-Mine\r\n\
+        X-Client-Verified: yes\r\nX-Admin: 1\r\nX-Mine: 1\r\n\r\n";
+    tine.send(asked).expect(200);
+    let seen = origin.last();
+    assert_eq!(seen.all("x-client-verified"), ["no"]);
+    assert_eq!(seen.field("x-admin"), None);
+    assert_eq!(seen.field("x-mine"), None);
+}
+
+#[test]
+fn a_route_cookie_by_header_makes_sessions_stick() {
+    let origins = ["one", "two"].map(Origin::named);
+    let tine = Tine::start(&format!(
+        "Header add Set-Cookie \"ROUTEID=.%{{BALANCER_WORKER_ROUTE}}e; path=/\" env=BALANCER_ROUTE_CHANGED\n\
+         <Proxy balancer://pool>\nBalancerMember {} route=one\nBalancerMember {} route=two\n\
+         ProxySet stickysession=ROUTEID\n</Proxy>\nProxyPass / balancer://pool/\n",
+        origins[0].url(),
+        origins[1].url()
+    ));
+    let first = tine
+        .send("GET / HTTP/1.1\r\nHost: a\r\nCookie: ROUTEID=.gone\r\nConnection: close\r\n\r\n")
+        .expect(200);
+    let cookie = first.field("set-cookie").expect("the route").to_owned();
+    assert_eq!(cookie, format!("ROUTEID=.{}; path=/", first.text()));
+    let pair = cookie.split(';').next().expect("a pair");
+    for _ in 0..4 {
+        let again = tine
+            .send(&format!(
+                "GET / HTTP/1.1\r\nHost: a\r\nCookie: {pair}\r\nConnection: close\r\n\r\n"
+            ))
+            .expect(200);
+        assert_eq!(again.text(), first.text());
+        assert_eq!(again.field("set-cookie"), None);
+    }
+}
+
+#[test]
+fn nokeepalive_ends_the_connection_unless_a_proxy_is_in_between() {
+    let origin = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let tine = proxy(&origin, "BrowserMatch old nokeepalive");
+    let mut client = tine.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: old\r\nVia: 1.1 proxy\r\n\r\n");
+    assert_eq!(client.response().expect(200).field("connection"), None);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: new\r\n\r\n");
+    assert_eq!(client.response().expect(200).field("connection"), None);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: old\r\nConnection: keep-alive\r\n\r\n");
+    let last = client.response().expect(200);
+    assert_eq!(last.field("connection"), Some("close"));
+    assert!(client.is_closed());
+}

@@ -321,3 +321,53 @@ fn targets_are_the_members_path_the_requests_path_and_the_query() {
         assert_eq!(refused, Err(Refusal::BadTarget), "{path:?}");
     }
 }
+
+#[test]
+fn force_proxy_request_1_0_speaks_1_0_and_asks_nothing() {
+    let case = Case::new(&[("Host", "h"), ("Expect", "100-continue")]).with(|case| {
+        case.head.expects_continue = true;
+        case.wishes.is_http10 = true;
+        case.wishes.is_alone = true;
+        case.probes = true;
+    });
+    let head = case.sent().unwrap();
+    assert_eq!(head.version, Version::Http10);
+    assert!(!head.keep_alive && !head.expects_continue && !head.fields.has(FieldId::Expect));
+}
+
+#[test]
+fn a_probe_asks_only_where_content_follows_and_only_once() {
+    let expectations = |content, expects: bool| {
+        let fields: &[_] = if expects {
+            &[("Expect", "100-continue")]
+        } else {
+            &[]
+        };
+        let case = Case::new(fields).with(|case| {
+            case.head.expects_continue = expects;
+            case.head.content = content;
+            case.probes = true;
+        });
+        let head = case.sent().unwrap();
+        let lines = head.fields.all(FieldId::Expect).map(<[u8]>::to_vec);
+        (head.expects_continue, lines.collect::<Vec<_>>())
+    };
+    let asked = |text: &str| (true, vec![text.as_bytes().to_vec()]);
+    assert_eq!(
+        expectations(ContentSize::Length(5), false),
+        asked("100-Continue")
+    );
+    assert_eq!(
+        expectations(ContentSize::Unknown, false),
+        asked("100-Continue")
+    );
+    assert_eq!(
+        expectations(ContentSize::Length(5), true),
+        asked("100-continue")
+    );
+    assert_eq!(expectations(ContentSize::None, false), (false, Vec::new()));
+    assert_eq!(
+        expectations(ContentSize::Length(0), false),
+        (false, Vec::new())
+    );
+}
