@@ -112,7 +112,7 @@ impl Books {
         let began = cell.count.began_us;
         let (status, original) = statuses(cell);
         self.notes.clear();
-        for (name, value) in cell.notes.iter() {
+        for (name, value) in cell.margin.notes.iter() {
             self.notes.set(&String::from_utf8_lossy(name), value);
         }
         if let Some(code) = cell.backend_status {

@@ -27,7 +27,7 @@ use super::dir::{Dir, Merged};
 use super::files::{self, FilePlace};
 use super::forwardable;
 use super::vars;
-use super::{Again, Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site, Spoilt};
+use super::{Again, Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site};
 use crate::config::model::EncodedSlashes;
 use crate::http::fields::FieldId;
 use crate::http::host::Authority;
@@ -61,6 +61,8 @@ pub struct Route {
     pub vars: Environment,
     /// How many of them were there before SetEnv and PassEnv.
     pub early_vars: usize,
+    /// The server is known and its early edits are made.
+    pub has_arrived: bool,
     /// Where the path leads in the file system, unless the request is claimed.
     pub place: FilePlace,
     /// What was settled before, when the request is located again.
@@ -90,6 +92,7 @@ pub static NOWHERE: Route = Route {
     },
     vars: Environment::new(),
     early_vars: 0,
+    has_arrived: false,
     place: FilePlace {
         file: Vec::new(),
         root: 0,
@@ -129,6 +132,7 @@ impl Route {
         self.claim.clear();
         self.vars.clear();
         self.early_vars = 0;
+        self.has_arrived = false;
         self.place.clear();
         self.again = None;
         self.kept = None;
@@ -176,11 +180,12 @@ pub fn locate(
         Some(again) => again.resume(route),
         None => {
             choose_site(&place.ask(head), route)?;
-            arrive(&place, head, route);
+            arrive(&place, head, route)?;
         }
     }
+    route.has_arrived = true;
     enter(&place.ask(head), cache, route)?;
-    edit_fields(&place, head, route);
+    edit_fields(&place, head, route)?;
     hand_over(&place.ask(head), route)
 }
 
@@ -220,19 +225,20 @@ impl<'a> Place<'a> {
 }
 
 /// What is done to a head as soon as its server is known.
-fn arrive(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
+fn arrive(place: &Place<'_>, head: &mut RequestHead, route: &Route) -> Result<(), Box<Answer>> {
     if head.target.form() == Form::Absolute && !head.target.authority().is_empty() {
         // RFC 9112 §3.2.2: "a proxy MUST ignore the received Host header field (if any) and instead replace it".
         let RequestHead { target, fields, .. } = head;
         fields.set(FieldId::Host, target.authority());
     }
     let site = ask_at(&place.ask(head), route).site();
-    if site.headers.has_early() {
-        let edited = site
-            .headers
-            .edit_early(&mut head.fields, &place.facts(route));
-        tell_spoilt(&ask_at(&place.ask(head), route), edited);
+    if !site.headers.has_early() {
+        return Ok(());
     }
+    let edited = site
+        .headers
+        .edit_early(&mut head.fields, &place.facts(route));
+    edited.map_err(|spoilt| spoilt.answer(&ask_at(&place.ask(head), route)))
 }
 
 /// From the server to the sections, and through their access rules.
@@ -259,19 +265,17 @@ fn enter(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) -> Result<(), B
 }
 
 /// `RequestHeader`: from here on everybody sees the edited head.
-fn edit_fields(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
+fn edit_fields(
+    place: &Place<'_>,
+    head: &mut RequestHead,
+    route: &Route,
+) -> Result<(), Box<Answer>> {
     let dir = route.dir().or_else(|| route.site.map(|site| &site.base));
-    if let Some(headers) = dir.and_then(|dir| dir.headers.as_deref()) {
-        let edited = headers.edit_request(&mut head.fields, &place.facts(route));
-        tell_spoilt(&ask_at(&place.ask(head), route), edited);
-    }
-}
-
-/// Says that a field was left as it was.
-fn tell_spoilt(at: &Ask<'_>, edited: Result<(), Spoilt>) {
-    if let Err(spoilt) = edited {
-        spoilt.log(at);
-    }
+    let Some(headers) = dir.and_then(|dir| dir.headers.as_deref()) else {
+        return Ok(());
+    };
+    let edited = headers.edit_request(&mut head.fields, &place.facts(route));
+    edited.map_err(|spoilt| spoilt.answer(&ask_at(&place.ask(head), route)))
 }
 
 /// To the claimant, or to whom SetHandler names, or to the file.
