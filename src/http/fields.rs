@@ -297,6 +297,13 @@ impl Fields {
         }
     }
 
+    /// The first line of a name as HTTP/1 writes it, with its line end.
+    #[must_use]
+    pub fn line(&self, id: FieldId) -> Option<&[u8]> {
+        let line = self.lines.get(self.position(id)?)?;
+        self.bytes.get(line.at as usize..line.end())
+    }
+
     /// The name of the first line.
     #[must_use]
     pub fn first_id(&self) -> Option<FieldId> {

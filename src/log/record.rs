@@ -223,7 +223,12 @@ impl Environment {
         self.entries.is_empty()
     }
 
+    #[inline]
     fn place(&self, name: &str) -> Option<usize> {
+        // Most requests have no variables, and many places ask.
+        if self.entries.is_empty() {
+            return None;
+        }
         let mut names = self.iter().map(|(known, _)| known);
         names.position(|known| known.eq_ignore_ascii_case(name.as_bytes()))
     }

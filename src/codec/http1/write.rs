@@ -167,24 +167,15 @@ pub(super) fn response(
 ) -> Result<(), CodecError> {
     check_response(head)?;
     let code = digits(head.status);
-    let field = |name: &'static [u8], id| match head.fields.get(id) {
-        Some(value) => [name, value, b"\r\n"],
-        None => [&b""[..]; 3],
-    };
-    let [date, date_value, date_end] = field(b"Date: ", FieldId::Date);
-    let [server, server_value, server_end] = field(b"Server: ", FieldId::Server);
+    let line = |id| head.fields.line(id).unwrap_or_default();
     out.write_pieces(&[
         b"HTTP/1.1 ",
         &code,
         b" ",
         &head.reason,
         b"\r\n",
-        date,
-        date_value,
-        date_end,
-        server,
-        server_value,
-        server_end,
+        line(FieldId::Date),
+        line(FieldId::Server),
     ]);
     for run in head.fields.runs(OWN_AND_LEADING) {
         out.write(run);
