@@ -183,7 +183,7 @@ impl Books {
 
     /// Writes what went wrong into the error log of the site.
     pub fn log_failure(&self, ask: &Ask<'_>, cell: &Exchange, failure: &Failure) {
-        failure.log(ask, cell.plan.label().as_deref());
+        failure.log(ask, &cell.plan);
     }
 
     /// Writes a broken assumption of ours into the main error log.

@@ -258,7 +258,7 @@ impl Proxy {
             Some(remote) => format!("trying {}:{} instead", remote.host, remote.port),
             None => "connecting directly instead".to_owned(),
         };
-        failure.log_next(ask, plan.label().as_deref(), &words);
+        failure.log_next(ask, plan, &words);
         self.tell_milestone(ask, plan, Milestone::Released);
         Some(self.replan(ask, plan, next.unwrap_or(NONE_LEFT)))
     }

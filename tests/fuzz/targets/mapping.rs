@@ -18,8 +18,8 @@ use tine::http::host::Authority;
 use tine::http::{FieldId, Part, RequestHead, Version};
 use tine::proxy::{Proxy, SCHEMES};
 use tine::request::{
-    Address, Ask, DirCache, Env, Handler, Me, Outcome, Peers, Plan, Route, Site, Verdict, Vhosts,
-    locate,
+    Address, Ask, DirCache, Env, Handler, Me, Moment, Outcome, Peers, Plan, Route, Site, Verdict,
+    Vhosts, locate,
 };
 
 /// Every kind of rule there is. Fixed hosts end in `.fixed`; what a request may fill in does not.
@@ -201,7 +201,7 @@ fn check(plan: &Plan) {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let Some(head) = head(input) else {
+    let Some(mut head) = head(input) else {
         return;
     };
     let env = env();
@@ -210,12 +210,23 @@ fuzz_target!(|input: &[u8]| {
         local: SocketAddr::from(([127, 0, 0, 1], 80)),
     };
     let mut route = Route::default();
-    if locate(env, &ME, &mut DirCache::new(), &peers, &head, 0, &mut route).is_err() {
+    if locate(
+        env,
+        &ME,
+        &mut DirCache::new(),
+        &peers,
+        &mut head,
+        Moment::at(0),
+        &mut route,
+    )
+    .is_err()
+    {
         return;
     }
-    let handler = route
-        .handler
-        .expect("a request that is located has a handler");
+    // Nobody's request is for a file.
+    let Some(handler) = route.handler else {
+        return;
+    };
     let ask = Ask {
         env,
         me: &ME,
