@@ -54,18 +54,14 @@
 //! | 2 | [`engine::core`]: `accept`, `client_event` | a connection is taken in; a socket has news |
 //! | 3 | [`engine::work`]: `await_request` | bytes arrive, the codec announces a stream, an exchange begins |
 //! | 4 | [`codec::http1`]: `Server::pull` | bytes become a head |
-//! | 5 | [`request::route`]: `locate` | virtual host, sections, access, handler |
+//! | 5 | [`request::route`]: `locate` | virtual host, sections, access, edits of the head, handler |
 //! | 6 | [`proxy`]: `start` | which member ([`balancer`]), what we say to it: a plan with a lease |
 //! | 7 | [`engine::spool`] | short content is read ahead, content that needs a length whole |
 //! | 8 | [`engine::dial`] | an idle connection, or resolve and connect |
 //! | 9 | [`engine::pump`] | request parts out, response parts in, each only while the other side has room |
-//! | 10 | `engine/relay.rs`: `head_arrived` | the handler rewrites the response's head |
-//! | 11 | `engine/close.rs`: `finish` | the lease is settled, the connection pooled, the line logged |
-//! | 7 | [`engine::dial`] | an idle connection, or resolve and connect |
-//! | 8 | [`engine::pump`] | request parts out, response parts in, each only while the other side has room |
-//! | 9 | `engine/relay.rs`: `head_arrived` | the handler rewrites the response's head |
+//! | 10 | `engine/relay.rs`: `head_arrived` | the handler rewrites the response's head, [`request::headers`] edits it |
 //! |  | [`engine::tunnel`] | instead of content: after a 101 or a CONNECT, whatever comes, both ways |
-//! | 10 | `engine/close.rs`: `finish` | the lease is settled, the connection pooled, the line logged |
+//! | 11 | `engine/close.rs`: `finish` | the lease is settled, the connection pooled, the line logged |
 //!
 //! # Invariants
 //!

@@ -22,7 +22,7 @@ use std::thread;
 use scoreboard::{Birth as BoardBirth, Board, Reader, ServerState, ShapeKind, SlotRange};
 
 use crate::balancer::Methods;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Severity};
 use crate::engine::event_loop::{self, LoopBirth, Party};
 use crate::engine::pool;
 use crate::log::{Level, Line, Module, Sinks, Stamp, Tag};
@@ -89,7 +89,9 @@ pub fn check(
     let mut errors = logs::check(&config);
     match compile::environment(config.clone(), board, 0, extensions, None) {
         Ok((env, _)) if errors.is_empty() => {
-            warnings.extend(compile::notes(&env).iter().map(ToString::to_string));
+            let notes = compile::notes(&env);
+            let told = notes.iter().filter(|note| note.severity != Severity::Info);
+            warnings.extend(told.map(ToString::to_string));
             return Ok((config, warnings));
         }
         Ok(_) => {}
@@ -294,9 +296,14 @@ impl mpm::Service for Server {
                 "TN0406: no User is set, so children run as root; add `User` and `Group` lines that name an account of their own",
             );
         }
-        compile::notes(env)
-            .iter()
-            .for_each(|note| self.say(Level::Warn, &format!("TN0408: {}", note.brief())));
+        for note in compile::notes(env) {
+            match note.severity {
+                Severity::Info => self.say(Level::Info, &note.message),
+                Severity::Error | Severity::Warning => {
+                    self.say(Level::Warn, &format!("TN0408: {}", note.brief()));
+                }
+            }
+        }
         let settings = Settings {
             listens: compile::listens(env.config),
             listen_options: compile::listen_options(env.config, &settled),

@@ -17,6 +17,8 @@ pub enum Severity {
     Error,
     /// The server starts, someone should look.
     Warning,
+    /// The server starts as it was told to; for whoever asks the log what became of a line.
+    Info,
 }
 
 /// Who found it, which decides the first line's shape.
@@ -186,6 +188,8 @@ impl Diagnostic {
                 )
             }
             (Severity::Warning, _, None) => writeln!(f, "tine: warning: {message}"),
+            (Severity::Info, _, Some(place)) => writeln!(f, "tine: note on {place}: {message}"),
+            (Severity::Info, _, None) => writeln!(f, "tine: note: {message}"),
         }
     }
 }

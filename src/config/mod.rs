@@ -197,6 +197,7 @@ fn finish(mut build: Build, mut main: Server) -> Result<Config, Vec<Diagnostic>>
         .iter()
         .any(|diagnostic| diagnostic.severity == Severity::Error)
     {
+        diagnostics.retain(|diagnostic| diagnostic.severity != Severity::Info);
         return Err(diagnostics);
     }
     build.config.notes = diagnostics;

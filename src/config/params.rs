@@ -123,10 +123,6 @@ pub static DIRECTIVE_EFFECTS: &[(&str, &str)] = &[
     ),
     ("CoreDumpDirectory", "cores go where the system puts them"),
     ("HostnameLookups On", "clients are known by address"),
-    (
-        "ProxyPassInterpolateEnv On",
-        "`${NAME}` in a mapping stays as it is",
-    ),
     ("ProxyReceiveBufferSize", "the system chooses the size"),
     (
         "SeeRequestTail On",

@@ -173,6 +173,12 @@ impl<'a> Scope<'a> {
         self.build.diagnostics.push(diagnostic);
     }
 
+    /// Notes what became of the line, for the log.
+    pub(crate) fn inform(&mut self, complaint: Complaint) {
+        let diagnostic = complaint.about(self.node, self.sources, Severity::Info);
+        self.build.diagnostics.push(diagnostic);
+    }
+
     /// Notes a warning.
     pub(crate) fn warn(&mut self, complaint: Complaint) {
         let diagnostic = complaint.about(self.node, self.sources, Severity::Warning);

@@ -9,7 +9,7 @@ use crate::http::{ResponseHead, hop};
 use crate::log::Milestone as Mark;
 use crate::request::{
     Answer, Ask, Facts, Failure, Handler, HeaderRules, Interim, Milestone, Moment, Outcome, Plan,
-    Reply, Verdict, route,
+    Reply, Spoilt, Verdict, route,
 };
 use crate::sys::cpu;
 
@@ -164,27 +164,32 @@ pub(super) fn moment(cell: &Exchange, now_us: u64) -> Moment {
 }
 
 /// Edits the final head of a response as `Header` says.
+///
+/// # Errors
+/// An edit that cannot be made; the others are.
 pub(super) fn edit_reply(
     cell: &mut Exchange,
     client: &Client,
     gear: &Gear,
     rules: HeaderRules,
     head: &mut ResponseHead,
-) {
+) -> Result<(), Spoilt> {
     let is_wanted = {
         let headers = ask(cell, client, gear).dir().headers.as_deref();
         headers.is_some_and(|headers| headers.edits_response(rules))
     };
     if !is_wanted {
-        return;
+        return Ok(());
     }
-    let mut notes = std::mem::take(&mut cell.notes);
+    let mut edited = Ok(());
+    let mut margin = std::mem::take(&mut cell.margin);
     let at = ask(cell, client, gear);
     if let Some(headers) = at.dir().headers.as_deref() {
         let reply = Reply {
             rules,
             is_backends: cell.has_plan,
             is_proxied: cell.has_plan || cell.route.is_claimed,
+            has_arrived: cell.route.has_arrived,
         };
         let facts = Facts {
             vars: &cell.route.vars,
@@ -193,14 +198,12 @@ pub(super) fn edit_reply(
             moment: moment(cell, gear.now_us),
             board: gear.env.board,
         };
-        let edited = headers.edit_response(reply, &mut head.fields, &facts, &mut notes);
-        if let Err(spoilt) = edited {
-            spoilt.log(&at);
-        }
+        edited = headers.edit_response(reply, &mut head.fields, &facts, &mut margin);
         // Only a close is taken from what is said about the connection.
         head.keep_alive &= !hop::has_option(&head.fields, b"close");
     }
-    cell.notes = notes;
+    cell.margin = margin;
+    edited
 }
 
 impl Core {

@@ -112,7 +112,7 @@ impl Books {
         let began = cell.count.began_us;
         let (status, original) = statuses(cell);
         self.notes.clear();
-        for (name, value) in cell.notes.iter() {
+        for (name, value) in cell.margin.notes.iter() {
             self.notes.set(&String::from_utf8_lossy(name), value);
         }
         if let Some(code) = cell.backend_status {
@@ -183,7 +183,7 @@ impl Books {
 
     /// Writes what went wrong into the error log of the site.
     pub fn log_failure(&self, ask: &Ask<'_>, cell: &Exchange, failure: &Failure) {
-        failure.log(ask, cell.plan.label().as_deref());
+        failure.log(ask, &cell.plan);
     }
 
     /// Writes a broken assumption of ours into the main error log.

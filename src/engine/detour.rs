@@ -129,6 +129,6 @@ impl Exchange {
         self.held.clear();
         self.early = None;
         self.backend_status = None;
-        self.notes.clear();
+        self.margin.notes.clear();
     }
 }

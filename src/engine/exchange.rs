@@ -19,8 +19,8 @@ use std::net::SocketAddr;
 
 use crate::codec::StreamId;
 use crate::http::{RequestHead, ResponseHead, Status};
-use crate::log::{Environment, Milestone, Trace};
-use crate::request::{Answer, Detour, Failure, Plan, Route, Sent};
+use crate::log::{Milestone, Trace};
+use crate::request::{Answer, Detour, Failure, Margin, Plan, Route, Sent};
 
 use super::dial::Dialing;
 use super::serve::Sending;
@@ -167,8 +167,8 @@ pub struct Exchange {
     pub slot: Option<u32>,
     /// The books.
     pub count: Count,
-    /// What `Header note` took down for the access log.
-    pub notes: Environment,
+    /// What `Header` wrote beside the response: notes for the access log.
+    pub margin: Margin,
     /// What happened when.
     pub trace: Trace,
     /// The client connection must go without another word.
@@ -246,7 +246,7 @@ impl Exchange {
         self.pending = None;
         self.slot = None;
         self.count = Count::default();
-        self.notes.clear();
+        self.margin.notes.clear();
         self.trace = Trace::default();
         self.is_cut = false;
         self.is_tunnel = false;

@@ -137,7 +137,9 @@ impl Core {
         cell.backend_status = Some(head.status);
         cell.count.first_byte_us = gear.now_us;
         cell.mark(Mark::FirstByte, gear.now_us);
-        if let Some(answer) = rewrite(cell, client, gear, &mut head) {
+        let answer = rewrite(cell, client, gear, &mut head)
+            .or_else(|| dress(cell, client, gear, is_tunnel, &mut head));
+        if let Some(answer) = answer {
             gear.responses.put(head);
             if let Some(up) = cell.upstream.and_then(|up| upstreams.at_mut(up)) {
                 discard(cell, up, gear);
@@ -148,17 +150,8 @@ impl Core {
             self.release_plan(key, exchange, None);
             return Ok(self.obey(exchange, Verdict::Answer(answer)));
         }
-        if let Some(detour) = cell.detour.as_deref() {
-            detour.dress_backends(&ask(cell, client, gear), &mut head);
-        }
         cell.status = Some(head.status);
-        // Whether the backend keeps its connection says nothing about the client's. A refusal in the middle of an upload
-        // ends it, because the rest of the content is not waited for.
-        head.keep_alive =
-            cell.request == Half::Done || head.status.as_u16() < 400 && !cell.awaits_continue;
-        // What opens a tunnel is the backend's own word, as interim responses are.
         if !is_tunnel {
-            edit_reply(cell, client, gear, HeaderRules::All, &mut head);
             books.stamp(&mut head, cell.route.site, gear.now_us);
         }
         let part = Part::Head(head);
@@ -335,6 +328,28 @@ impl Core {
     }
 }
 
+/// Makes a backend's head that of this server's response. What opens a tunnel is the backend's own word, as interim responses are.
+fn dress(
+    cell: &mut Exchange,
+    client: &Client,
+    gear: &Gear,
+    is_tunnel: bool,
+    head: &mut ResponseHead,
+) -> Option<Box<Answer>> {
+    if let Some(detour) = cell.detour.as_deref() {
+        detour.dress_backends(&ask(cell, client, gear), head);
+    }
+    // Whether the backend keeps its connection says nothing about the client's. A refusal in the middle of an upload
+    // ends it, because the rest of the content is not waited for.
+    head.keep_alive =
+        cell.request == Half::Done || head.status.as_u16() < 400 && !cell.awaits_continue;
+    if is_tunnel {
+        return None;
+    }
+    let spoilt = edit_reply(cell, client, gear, HeaderRules::All, head).err()?;
+    Some(spoilt.answer(&ask(cell, client, gear)))
+}
+
 /// Whether content follows the final head that the client got (RFC 9112 §6.3 rule 1).
 fn has_content(cell: &Exchange) -> bool {
     let is_head = cell
@@ -353,7 +368,9 @@ pub(super) fn push_own_head(
     rules: HeaderRules,
     mut head: Box<ResponseHead>,
 ) -> Result<(), Failure> {
-    edit_reply(cell, client, gear, rules, &mut head);
+    if let Err(spoilt) = edit_reply(cell, client, gear, rules, &mut head) {
+        spoilt.log(&ask(cell, client, gear));
+    }
     books.stamp(&mut head, Some(ask(cell, client, gear).site()), gear.now_us);
     cell.status = Some(head.status);
     if cell.count.first_byte_us == 0 {

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::buf::Outlet;
 use crate::codec::Offer;
-use crate::http::{Part, Status};
+use crate::http::{FieldId, Part, RequestHead, Status};
 use crate::log::Milestone as Mark;
 use crate::request::{Answer, Failure, FailureKind, Sent, Side, Verdict};
 
@@ -233,6 +233,7 @@ impl Core {
                     left: left.filter(|_| !is_unlimited),
                 });
                 site.keep_alive
+                    && !is_unkept(cell)
                     && site.keep_alive_timeout_ms > 0
                     && (is_unlimited || left.is_some_and(|left| left > 0))
             }
@@ -374,6 +375,12 @@ fn is_told_to_close(cell: &Exchange) -> bool {
     headers
         .zip(fields)
         .is_some_and(|(headers, fields)| headers.closes_client(fields))
+}
+
+/// Whether a variable asks for the end of the connection. What comes through a proxy is not the client that it was set for.
+fn is_unkept(cell: &Exchange) -> bool {
+    let has_via = |head: &RequestHead| head.fields.has(FieldId::Via);
+    cell.route.vars.has("nokeepalive") && !cell.head.as_deref().is_some_and(has_via)
 }
 
 /// Tells a client that waits with its content to go on.

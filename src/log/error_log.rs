@@ -21,7 +21,7 @@ use super::error_format::ErrorFormat;
 use super::escape::{Escape, carried, is_plain_in_error_log};
 use super::level::{Level, Levels};
 use super::module::Module;
-use super::record::Environment;
+use super::record::{Environment, Variables};
 use super::sink::Sink;
 use super::tag::Tag;
 use super::zone::Zone;
@@ -265,7 +265,7 @@ pub struct About<'a> {
     /// The request's fields.
     pub fields: Option<&'a Fields>,
     /// Its variables.
-    pub env: Option<&'a Environment>,
+    pub env: Option<Variables<'a>>,
     /// Its notes.
     pub notes: Option<&'a Environment>,
     /// Our end of the client's connection.

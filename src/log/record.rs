@@ -193,6 +193,19 @@ impl Environment {
         Some(self.entries.get(index)?.pair(&self.bytes).1)
     }
 
+    /// A variable's value, if it is among the first `count` that were set.
+    #[must_use]
+    pub fn value_among(&self, count: usize, name: &str) -> Option<&[u8]> {
+        let index = self.place(name).filter(|index| *index < count)?;
+        Some(self.entries.get(index)?.pair(&self.bytes).1)
+    }
+
+    /// How many variables are set.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether a variable is set, even to nothing.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -238,6 +251,12 @@ mod tests {
         assert_eq!(env.value("BALANCER_NAME"), Some(&b"balancer://d"[..]));
         let names: Vec<_> = env.iter().map(|(name, _)| name).collect();
         assert_eq!(names, [&b"balancer_name"[..], b"no-gzip"]);
+        assert_eq!(
+            env.value_among(1, "BALANCER_NAME"),
+            Some(&b"balancer://d"[..])
+        );
+        assert_eq!(env.value_among(1, "no-gzip"), None);
+        assert_eq!(env.len(), 2);
     }
 
     #[test]

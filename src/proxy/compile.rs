@@ -37,6 +37,7 @@ pub fn records(config: &Config) -> (u32, u32) {
             members += balancer.members.len();
         }
         members += server.proxy.workers.len() + direct_urls(server).count();
+        members += orphans(server).len();
     }
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     (count(balancers), count(members))
@@ -126,16 +127,17 @@ impl Builder {
                 site.direct.push((url.clone(), index));
             }
         }
-        let passes = &server.proxy.passes;
+        for url in orphans(server) {
+            if let Some(index) = self.direct(config, server, &url, &site) {
+                site.workers.push((url, false, index));
+            }
+        }
         let locations = server
             .locations
             .iter()
             .map(|location| location.dir.pass.get().map(|pass| &**pass));
-        for pass in passes.iter().chain(locations.clone().flatten()) {
-            self.check_interpolation(server, pass);
-        }
         self.proxy.map.add_site(
-            passes,
+            &server.proxy.passes,
             locations,
             |pass, front| site.way(pass, front),
             &mut self.complaints,
@@ -144,23 +146,6 @@ impl Builder {
         site.forward = self.forward(config, server);
         site.remotes = self.remotes(server);
         self.proxy.sites.push(site);
-    }
-
-    fn check_interpolation(&mut self, server: &Server, pass: &ProxyPass) {
-        let is_on = server.location_defaults.interpolate_env.or(false)
-            || server
-                .locations
-                .iter()
-                .any(|location| location.dir.interpolate_env.or(false));
-        if let (true, true, PassTarget::Url { text, .. }) = (is_on, pass.interpolate, &pass.target)
-            && text.contains("${")
-        {
-            let message = "`interpolate` with a variable in the URL is not available here";
-            let diagnostic = Diagnostic::error(message).at(&pass.place).under(text);
-            self.complaints.push(diagnostic.hint(
-                "write a ProxyPass for each value, or let ProxyPassMatch fill in parts of the path",
-            ));
-        }
     }
 
     /// The index of a plain worker; the main server's when it is inherited.
@@ -172,7 +157,7 @@ impl Builder {
                 return Some(*index);
             }
         }
-        // DIVERGE: httpd keeps no connections of a worker whose path has a `$1`, since its host may have one as well. Here no host does.
+        // DIVERGE: httpd keeps no connections of a worker whose path has a `$1`, unless told to. The host is always the same.
         self.plain(config, server, worker, Keep::Pool)
     }
 
@@ -197,7 +182,7 @@ impl Builder {
         Some(index)
     }
 
-    /// A target of `SetHandler proxy:`: the worker whose URL begins it, else one of its own without kept connections.
+    /// A target without a worker, as of `SetHandler proxy:`: the worker whose URL begins it, else one of its own without kept connections.
     fn direct(
         &mut self,
         config: &Config,
@@ -214,7 +199,7 @@ impl Builder {
             params: MemberParams::default(),
             is_template: false,
             inherited: false,
-            place: crate::config::Place::new("SetHandler", 0),
+            place: crate::config::Place::new("proxy:reverse", 0),
         };
         self.plain(config, server, &worker, Keep::Never)
     }
@@ -361,6 +346,7 @@ impl Builder {
             front: format!("{}://{}", url.scheme, url.authority()),
             base: url.path.clone().into_bytes(),
             host: host_field(url).into_bytes(),
+            is_filled: url.has_capture_in_authority(),
             name: url.host.clone(),
             timeout: params
                 .timeout_s
@@ -376,7 +362,7 @@ impl Builder {
 
 impl SiteProxy {
     /// Who takes the requests of a mapping.
-    fn way(&self, pass: &ProxyPass, front: &str) -> Way {
+    fn way(&self, pass: &ProxyPass, front: Option<&str>) -> Way {
         let PassTarget::Url {
             to, unix_socket, ..
         } = &pass.target
@@ -384,6 +370,7 @@ impl SiteProxy {
             return Way::Nobody;
         };
         match to {
+            Destination::Balancer(_) if front.is_none() => Way::NamedBalancer,
             Destination::Balancer(name) => self.balancer(name).map_or(Way::Nobody, Way::Balancer),
             Destination::Worker(name) => {
                 let Some(own) = self.workers.iter().find(|(url, _, _)| url.name == *name) else {
@@ -396,7 +383,9 @@ impl SiteProxy {
                     .filter(|(url, is_template, _)| {
                         !is_template
                             && url.unix_socket == *unix_socket
-                            && format!("{}://{}", url.scheme, url.authority()) == front
+                            && front.is_some_and(|front| {
+                                format!("{}://{}", url.scheme, url.authority()) == front
+                            })
                     })
                     .map(|(url, _, index)| (url.path.clone().into_bytes(), *index))
                     .collect();
@@ -440,6 +429,34 @@ impl SiteProxy {
     }
 }
 
+/// The targets of mappings that a virtual host inherited without their workers: ProxyPassInherit and BalancerInherit are off.
+fn orphans(server: &Server) -> Vec<WorkerUrl> {
+    let mut urls: Vec<WorkerUrl> = Vec::new();
+    let sections = server
+        .locations
+        .iter()
+        .filter_map(|location| location.dir.pass.get().map(|pass| &**pass));
+    for pass in server.proxy.passes.iter().chain(sections) {
+        let PassTarget::Url {
+            text,
+            unix_socket,
+            to: Destination::Worker(name),
+        } = &pass.target
+        else {
+            continue;
+        };
+        if server.proxy.worker(name).is_some() || urls.iter().any(|url| url.name == *name) {
+            continue;
+        }
+        if let Ok(mut url) = WorkerUrl::parse(text) {
+            url.unix_socket.clone_from(unix_socket);
+            name.clone_into(&mut url.name);
+            urls.push(url);
+        }
+    }
+    urls
+}
+
 /// The targets of `SetHandler proxy:` in a server's sections.
 fn direct_urls(server: &Server) -> impl Iterator<Item = &WorkerUrl> {
     let dirs = server.sections().map(|(dir, _)| dir);
@@ -467,6 +484,7 @@ fn decliners(loaded: &[String]) -> Vec<&'static str> {
 fn address(url: &WorkerUrl, runtime_dir: &Path) -> Address {
     match &url.unix_socket {
         Some(path) => Address::Unix(runtime_dir.join(path)),
+        None if url.has_capture_in_authority() => Address::Planned,
         None => Address::Tcp {
             host: url.host.clone(),
             port: url.port_or_default().unwrap_or(80),

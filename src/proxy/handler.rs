@@ -18,7 +18,7 @@ pub(super) mod testing;
 mod tests;
 
 use super::forward::Wanted;
-use super::map::{Question, Written};
+use super::map::{Question, Trouble, Unfit, Written};
 use super::outgoing::via_member;
 use super::retry::{Again, trouble};
 use super::reverse::Mirror;
@@ -28,6 +28,7 @@ use crate::config::model::{DirConfig, Via};
 use crate::http::uri::{self, EncodedSlashes};
 use crate::http::{ContentSize, FieldId, ResponseHead, Status};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
+use crate::request::files;
 use crate::request::verdict::Milestone;
 use crate::request::{
     Answer, Ask, Claim, Failure, FailureKind, Handler, Interim, Outcome, Plan, Verdict,
@@ -62,6 +63,9 @@ impl Handler for Proxy {
             takes_websocket: ask.head.fields.has(FieldId::Upgrade)
                 || !self.wstunnel.serves(&ask.dir().config),
             is_decodable: ask.route.refusal.is_none(),
+            merges_slashes: ask.site().merge_slashes,
+            interpolates: ask.dir().config.interpolate_env.or(false),
+            vars: &ask.route.vars,
         };
         let mut seen = Vec::new();
         let mut written = Written {
@@ -78,22 +82,21 @@ impl Handler for Proxy {
             claim.path = seen;
         }
         claim.rule = found.rule;
-        if found.is_nocanon_unsafe {
-            let path = Raw(&ask.route.path);
-            ask.log_tagged(
-                Module::Proxy,
-                Level::Warn,
-                Tag::Tn(341),
-                format_args!(
-                    "the path as sent does not match like {path} does; ignoring unsafe nocanon"
-                ),
-            );
+        claim.front = found.front;
+        if let Some(trouble) = found.trouble {
+            claim.refusal = tell_trouble(ask, trouble, &claim.url);
+            if claim.refusal.is_some() {
+                claim.url.clear();
+            }
         }
         true
     }
 
     fn start(&self, ask: &Ask<'_>, plan: &mut Plan) -> Verdict {
-        self.attempt(ask, plan)
+        match ask.route.claim.refusal {
+            Some(status) => Verdict::Answer(Answer::error(ask, status)),
+            None => self.attempt(ask, plan),
+        }
     }
 
     fn failed(&self, ask: &Ask<'_>, plan: &mut Plan, failure: &Failure) -> Verdict {
@@ -201,8 +204,10 @@ impl Proxy {
             dir,
             members: &members,
             origin: &|| ask.origin(),
+            variable: &|name| ask.early_var(name),
         }
         .rewrite(&mut head.fields);
+        files::add_charset(ask, &mut head.fields);
         let via = ask.site().server.proxy.via.or(Via::Off);
         if matches!(via, Via::On | Via::Full) {
             let value = via_member(via, ask.head.version, via_name(ask), &ask.env.product);
@@ -239,9 +244,37 @@ impl Proxy {
     }
 }
 
-/// The URL of a plan as traces show it.
-fn url(place: &Place, plan: &Plan) -> Vec<u8> {
-    [place.front.as_bytes(), plan.head.target.raw()].concat()
+/// Says what is wrong with a match; the status that the request is refused with, if it is.
+fn tell_trouble(ask: &Ask<'_>, trouble: Trouble, url: &[u8]) -> Option<Status> {
+    match trouble {
+        Trouble::UnsafeNocanon => {
+            let message =
+                format_args!("Unescaped URL path matched ProxyPass; ignoring unsafe nocanon");
+            ask.log_tagged(Module::Proxy, Level::Warn, Tag::Ah(1136), message);
+            None
+        }
+        Trouble::Unfit(Unfit::Authority) => {
+            let (path, url) = (Raw(&ask.route.path), Raw(url));
+            ask.log_tagged(
+                Module::Proxy,
+                Level::Error,
+                Tag::Tn(341),
+                format_args!("what {path} fills in is no host and port: {url}...; answering 403"),
+            );
+            Some(Status::FORBIDDEN)
+        }
+        Trouble::Unfit(Unfit::TooLong) => {
+            let message =
+                format_args!("Substitution in regular expression failed. Replacement too long?");
+            ask.log_tagged(Module::Proxy, Level::Error, Tag::Ah(1135), message);
+            Some(Status::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+/// The URL of a plan as traces show it: its target behind the front of a worker or of the mapping.
+fn url(front: &[u8], plan: &Plan) -> Vec<u8> {
+    [front, plan.head.target.raw()].concat()
 }
 
 /// Whether any line of a request's trace may be wanted.

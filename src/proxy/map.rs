@@ -3,23 +3,29 @@
 //! Responsible for: matching a path against the rules of its location and its server, and writing the target URL. Not responsible for
 //! who serves the target: [`To::way`] names the balancer or the workers, the handler asks them.
 //!
-//! Know first: a target is two things that never meet in a parser. Its front (`http://host:port`, `balancer://name`) is configuration;
-//! behind it stands a path made from the request, which always begins with `/`. httpd joins strings and parses the result, so that
-//! `ProxyPass / http://host` sends `/x` to `hostx` (CVE-2011-3368 and its kin). DIVERGE: here the slash that the rule matched is kept.
+//! Know first: a target is two things that never meet in a parser. Its front (`http://host:port`, `balancer://name`) is configuration,
+//! where that asks for it with hosts and ports from the request (`target`); behind it stands a path made from the request, which always
+//! begins with `/`. httpd joins strings and parses the result, so that `ProxyPass / http://host` sends `/x` to `hostx` (CVE-2011-3368
+//! and its kin). DIVERGE: here the slash that the rule matched is kept.
 //!
 //! Rules for encoded paths (`mapping=`) are asked before all others, wherever they stand: httpd asks them before it decodes the path.
 //!
 //! mod_proxy's `ap_proxy_trans_match`, reference §3.1 to §3.5.
 
 mod encoded;
+mod target;
 #[cfg(test)]
 mod tests;
 
 use crate::config::Diagnostic;
-use crate::config::model::{Mapping, PassPath, PassTarget, ProxyPass, WorkerUrl};
+use crate::config::model::{Mapping, PassPath, PassTarget, ProxyPass};
 use crate::http::Target;
+use crate::log::Environment;
 use crate::request::{Case, Groups, Pattern, Template};
+use std::borrow::Cow;
 use std::ops::Range;
+use target::{Filling, Reading};
+pub(crate) use target::{To, Unfit};
 
 /// All rules of a generation, and which of them each server has.
 #[derive(Debug, Default)]
@@ -44,25 +50,24 @@ struct SiteRules {
 struct Rule {
     matcher: Matcher,
     to: Option<To>,
+    /// What holds instead where `ProxyPassInterpolateEnv` is on; `None` when that makes no difference.
+    interpolated: Option<Box<Interpolated>>,
     is_nocanon: bool,
     mapping: Option<Mapping>,
+}
+
+/// A rule with variables.
+#[derive(Debug)]
+struct Interpolated {
+    /// The prefix, if there is one. A regular expression stays as it is.
+    prefix: Option<Template>,
+    to: Option<To>,
 }
 
 #[derive(Debug)]
 enum Matcher {
     Prefix(Vec<u8>),
     Regex(Pattern),
-}
-
-/// Where a rule leads.
-#[derive(Debug)]
-pub(crate) struct To {
-    /// What stands before the path: `http://host:port` or `balancer://name`.
-    pub(crate) front: Vec<u8>,
-    path: Template,
-    /// Who takes the request there.
-    pub(crate) way: Way,
-    is_websocket: bool,
 }
 
 /// Who takes the requests of a rule.
@@ -73,6 +78,8 @@ pub(crate) enum Way {
     /// One of these plain workers, by path and index, the longest path first: the first whose path begins the request's takes it.
     /// When none does, the last one.
     Workers(Vec<(Vec<u8>, u32)>),
+    /// The balancer that the request names.
+    NamedBalancer,
     /// The configuration names nobody who could: 500.
     Nobody,
 }
@@ -93,8 +100,19 @@ pub(crate) enum PathForm {
 pub(crate) struct Match {
     /// The rule's number and the path's form, as one number to keep.
     pub(crate) rule: u32,
+    /// How long the front of the URL is.
+    pub(crate) front: usize,
+    /// What is to be said about it.
+    pub(crate) trouble: Option<Trouble>,
+}
+
+/// What is wrong with a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
     /// `nocanon` could not be obeyed: the path as sent does not match the same way.
-    pub(crate) is_nocanon_unsafe: bool,
+    UnsafeNocanon,
+    /// There is no URL: the request cannot go there.
+    Unfit(Unfit),
 }
 
 /// A path to be mapped.
@@ -112,6 +130,12 @@ pub(crate) struct Question<'a> {
     pub(crate) takes_websocket: bool,
     /// The path could be decoded. If not, only rules for encoded paths may match.
     pub(crate) is_decodable: bool,
+    /// Runs of slashes are one slash.
+    pub(crate) merges_slashes: bool,
+    /// `ProxyPassInterpolateEnv` is on.
+    pub(crate) interpolates: bool,
+    /// The variables of the request.
+    pub(crate) vars: &'a Environment,
 }
 
 /// What a rule that matched writes.
@@ -129,7 +153,7 @@ impl Map {
         &mut self,
         passes: &'c [ProxyPass],
         locations: impl Iterator<Item = Option<&'c ProxyPass>>,
-        mut way: impl FnMut(&'c ProxyPass, &str) -> Way,
+        mut way: impl FnMut(&'c ProxyPass, Option<&str>) -> Way,
         complaints: &mut Vec<Diagnostic>,
     ) {
         let from = self.rules_len();
@@ -151,7 +175,7 @@ impl Map {
     fn add_rule<'c>(
         &mut self,
         pass: &'c ProxyPass,
-        way: &mut impl FnMut(&'c ProxyPass, &str) -> Way,
+        way: &mut impl FnMut(&'c ProxyPass, Option<&str>) -> Way,
         complaints: &mut Vec<Diagnostic>,
     ) -> Option<u32> {
         match Rule::compile(pass, way) {
@@ -224,15 +248,16 @@ impl Map {
             return Tried::NoMatch;
         };
         out.url.clear();
-        if !question.takes_websocket && rule.to.as_ref().is_some_and(|to| to.is_websocket) {
+        if !question.takes_websocket && rule.to.as_ref().is_some_and(To::is_websocket) {
             return Tried::NoMatch;
         }
         let tried = rule.apply(question, out);
         match tried {
             Some(_) if rule.to.is_none() => Tried::Excluded,
-            Some((form, is_nocanon_unsafe)) => Tried::Found(Match {
-                rule: index << 2 | form as u32,
-                is_nocanon_unsafe,
+            Some(applied) => Tried::Found(Match {
+                rule: index << 3 | u32::from(question.interpolates) << 2 | applied.form as u32,
+                front: applied.front,
+                trouble: applied.trouble,
             }),
             None => Tried::NoMatch,
         }
@@ -240,13 +265,13 @@ impl Map {
 
     /// The rule with the number of a [`Match`], and the form of its path.
     pub(crate) fn rule(&self, number: u32) -> Option<(&To, PathForm)> {
-        let rule = self.rules.get((number >> 2) as usize)?;
+        let rule = self.rules.get((number >> 3) as usize)?;
         let form = match number & 3 {
             0 => PathForm::Decoded,
             1 => PathForm::Encoded,
             _ => PathForm::Verbatim,
         };
-        Some((rule.to.as_ref()?, form))
+        Some((rule.to(number & 4 != 0)?, form))
     }
 }
 
@@ -256,10 +281,17 @@ enum Tried {
     NoMatch,
 }
 
+/// How a rule that matched was written.
+struct Applied {
+    form: PathForm,
+    front: usize,
+    trouble: Option<Trouble>,
+}
+
 impl Rule {
     fn compile<'c>(
         pass: &'c ProxyPass,
-        way: &mut impl FnMut(&'c ProxyPass, &str) -> Way,
+        way: &mut impl FnMut(&'c ProxyPass, Option<&str>) -> Way,
     ) -> Result<Self, String> {
         let matcher = match &pass.path {
             PassPath::Prefix(prefix) => Matcher::Prefix(prefix.clone().into_bytes()),
@@ -268,96 +300,141 @@ impl Rule {
                     .map_err(|why| format!("regular expression `{text}` cannot be used: {why}"))?,
             ),
         };
-        let to = match &pass.target {
-            PassTarget::Exclude => None,
+        let is_regex = matches!(matcher, Matcher::Regex(_));
+        let mut to = |has_variables| match &pass.target {
+            PassTarget::Exclude => Ok(None),
             PassTarget::Url {
                 text, unix_socket, ..
             } => {
-                let is_regex = matches!(matcher, Matcher::Regex(_));
-                let (front, path) = split_target(text, unix_socket.is_some(), is_regex)?;
-                let way = way(pass, &front);
-                let path = if is_regex {
-                    Template::parse(&path)
-                } else {
-                    Template::literal(&path)
+                let reading = Reading {
+                    is_regex,
+                    has_variables,
+                    has_socket: unix_socket.is_some(),
                 };
-                Some(To {
-                    is_websocket: front.starts_with("ws:") || front.starts_with("wss:"),
-                    front: front.into_bytes(),
-                    path,
-                    way,
-                })
+                To::compile(text, reading, |front| way(pass, front)).map(Some)
             }
         };
         Ok(Self {
+            to: to(false)?,
+            interpolated: if is_interpolated(pass) {
+                Some(Box::new(Interpolated {
+                    prefix: match &pass.path {
+                        PassPath::Prefix(prefix) => Some(Template::with_variables(prefix, false)),
+                        PassPath::Regex(_) => None,
+                    },
+                    to: to(true)?,
+                }))
+            } else {
+                None
+            },
             matcher,
-            to,
             is_nocanon: pass.nocanon,
             mapping: pass.mapping,
         })
     }
 
-    /// Writes the URL if the rule matches. The flag tells that `nocanon` could not be obeyed.
-    fn apply(&self, question: &Question<'_>, out: &mut Written<'_>) -> Option<(PathForm, bool)> {
-        let url = &mut *out.url;
+    /// Where it leads, with or without variables filled in.
+    fn to(&self, interpolates: bool) -> Option<&To> {
+        match &self.interpolated {
+            Some(interpolated) if interpolates => interpolated.to.as_ref(),
+            Some(_) | None => self.to.as_ref(),
+        }
+    }
+
+    /// Writes the URL if the rule matches.
+    fn apply(&self, question: &Question<'_>, out: &mut Written<'_>) -> Option<Applied> {
+        let alias = self.alias(question);
+        let is_prefix = matches!(self.matcher, Matcher::Prefix(_));
         let encoded;
         let path = match self.mapping {
             None => question.path,
             Some(mapping) => {
-                encoded = encoded::normalize(question.target.path())?;
-                if mapping == Mapping::Servlet {
-                    return self.apply_servlet(&encoded, out);
+                encoded = encoded::normalize(question.target.path(), question.merges_slashes)?;
+                // For a regular expression, `servlet` says no more than `encoded`.
+                if mapping == Mapping::Servlet && is_prefix {
+                    return self.apply_servlet(&alias, &encoded, question, out);
                 }
                 &encoded
             }
         };
-        let decoded = self.matches(path)?;
-        if self.is_nocanon && self.mapping.is_none() {
-            let raw = raw_of(question.target);
-            return match self.matches(raw) {
-                Some(sent) if sent.is_same_as(&decoded) => {
-                    self.write(raw, &sent, url);
-                    Some((PathForm::Verbatim, false))
-                }
-                _ => {
-                    self.write(path, &decoded, url);
-                    Some((PathForm::Decoded, true))
-                }
-            };
-        }
-        self.write(path, &decoded, url);
+        let found = self.matches(&alias, path, question)?;
         let form = if self.mapping.is_some() {
             PathForm::Encoded
         } else {
             PathForm::Decoded
         };
-        Some((form, false))
+        if !self.is_nocanon {
+            return Some(self.write(path, &found, form, question, out.url));
+        }
+        let raw = raw_of(question.target);
+        match self.matches(&alias, raw, question) {
+            Some(sent) if sent.is_same_as(&found) => {
+                Some(self.write(raw, &sent, PathForm::Verbatim, question, out.url))
+            }
+            _ => {
+                let applied = self.write(path, &found, form, question, out.url);
+                Some(Applied {
+                    trouble: applied.trouble.or(Some(Trouble::UnsafeNocanon)),
+                    ..applied
+                })
+            }
+        }
+    }
+
+    /// The prefix that paths are compared with; nothing for a regular expression.
+    fn alias(&self, question: &Question<'_>) -> Cow<'_, [u8]> {
+        let interpolated = self
+            .interpolated
+            .as_ref()
+            .filter(|_| question.interpolates)
+            .and_then(|interpolated| interpolated.prefix.as_ref());
+        match (interpolated, &self.matcher) {
+            (Some(template), _) => {
+                let mut prefix = Vec::new();
+                template.fill_in(None, question.vars, &mut prefix);
+                Cow::Owned(prefix)
+            }
+            (None, Matcher::Prefix(prefix)) => Cow::Borrowed(prefix),
+            (None, Matcher::Regex(_)) => Cow::Borrowed(&[]),
+        }
     }
 
     /// `mapping=servlet`: parameters of path segments take no part in the comparison and are forwarded. Sections are compared without
     /// them as well, or `/secret;x` would get past what guards `/secret`.
-    fn apply_servlet(&self, raw: &[u8], out: &mut Written<'_>) -> Option<(PathForm, bool)> {
+    fn apply_servlet(
+        &self,
+        alias: &[u8],
+        raw: &[u8],
+        question: &Question<'_>,
+        out: &mut Written<'_>,
+    ) -> Option<Applied> {
         let servlet = encoded::Servlet::read(raw)?;
-        let found = self.matches(&servlet.path)?;
-        match found {
-            Found::Prefix(length) => {
-                let rest = raw.get(servlet.origin(length)..).unwrap_or_default();
-                self.write_joined(rest, out.url);
+        let length = prefix_length(&servlet.path, alias)?;
+        let applied = match self.to(question.interpolates) {
+            Some(to) => {
+                let rest = servlet.rest(raw, length);
+                let written = to.join(rest, question.filling(None), out.url);
+                Applied::of(PathForm::Encoded, written)
             }
-            Found::Regex(_) => self.write(&servlet.path, &found, out.url),
-        }
+            None => Applied::of(PathForm::Encoded, Ok(0)),
+        };
         if servlet.path != raw {
             out.path.clear();
             out.path.extend_from_slice(&servlet.path);
         }
-        Some((PathForm::Encoded, false))
+        Some(applied)
     }
 
-    fn matches<'p>(&self, path: &'p [u8]) -> Option<Found<'p>> {
+    fn matches<'p>(
+        &self,
+        alias: &[u8],
+        path: &'p [u8],
+        question: &Question<'_>,
+    ) -> Option<Found<'p>> {
         match &self.matcher {
-            Matcher::Prefix(alias) => prefix_length(path, alias).map(Found::Prefix),
-            Matcher::Regex(pattern) => match &self.to {
-                Some(to) if !to.path.is_literal() => pattern
+            Matcher::Prefix(_) => prefix_length(path, alias).map(Found::Prefix),
+            Matcher::Regex(pattern) => match self.to(question.interpolates) {
+                Some(to) if to.has_groups => pattern
                     .captures(path)
                     .map(|groups| Found::Regex(Some(groups))),
                 Some(_) | None => pattern.is_match(path).then_some(Found::Regex(None)),
@@ -365,37 +442,60 @@ impl Rule {
         }
     }
 
-    fn write(&self, path: &[u8], found: &Found<'_>, url: &mut Vec<u8>) {
-        match found {
+    fn write(
+        &self,
+        path: &[u8],
+        found: &Found<'_>,
+        form: PathForm,
+        question: &Question<'_>,
+        url: &mut Vec<u8>,
+    ) -> Applied {
+        let Some(to) = self.to(question.interpolates) else {
+            return Applied::of(form, Ok(0));
+        };
+        let written = match found {
             Found::Prefix(length) => {
                 let rest = path.get(*length..).unwrap_or_default();
-                self.write_joined(rest, url);
+                to.join(rest, question.filling(None), url)
             }
             // Nothing to fill in: httpd appends the whole path.
-            Found::Regex(None) => self.write_joined(path, url),
-            Found::Regex(Some(groups)) => {
-                let Some(to) = &self.to else { return };
-                url.extend_from_slice(&to.front);
-                let start = url.len();
-                to.path.fill(groups, url);
-                if url.get(start).is_some_and(|&first| first != b'/') {
-                    url.insert(start, b'/');
-                }
-            }
-        }
+            Found::Regex(None) => to.join(path, question.filling(None), url),
+            Found::Regex(Some(groups)) => to.fill(question.filling(Some(groups)), url),
+        };
+        Applied::of(form, written)
     }
+}
 
-    /// The front, the rule's own path, and the rest of the request's. The slash before `rest` stands in for a missing one.
-    fn write_joined(&self, rest: &[u8], url: &mut Vec<u8>) {
-        let Some(to) = &self.to else { return };
-        url.extend_from_slice(&to.front);
-        let start = url.len();
-        to.path.append(url);
-        if url.len() == start && rest.first().is_some_and(|&first| first != b'/') {
-            url.push(b'/');
+impl Applied {
+    fn of(form: PathForm, written: Result<usize, Unfit>) -> Self {
+        Self {
+            form,
+            front: written.unwrap_or(0),
+            trouble: written.err().map(Trouble::Unfit),
         }
-        url.extend_from_slice(rest);
     }
+}
+
+impl<'a> Question<'a> {
+    fn filling(&self, groups: Option<&'a Groups<'a>>) -> Filling<'a> {
+        Filling {
+            groups,
+            vars: self.vars,
+        }
+    }
+}
+
+/// Whether variables are to be filled in anywhere.
+fn is_interpolated(pass: &ProxyPass) -> bool {
+    let in_path = match &pass.path {
+        PassPath::Prefix(prefix) => prefix.contains("${"),
+        PassPath::Regex(_) => false,
+    };
+    let in_target = match &pass.target {
+        PassTarget::Exclude => false,
+        PassTarget::Url { text, .. } => text.contains("${"),
+    };
+    pass.interpolate && (in_path || in_target)
 }
 
 /// How a rule matched.
@@ -459,47 +559,4 @@ fn prefix_length(path: &[u8], prefix: &[u8]) -> Option<usize> {
     }
     let ends_segment = prefix.last() == Some(&b'/') || matches!(path.get(at), None | Some(b'/'));
     (at > 0 && ends_segment).then_some(at)
-}
-
-/// Splits a target into its front and its path. The path of a template may begin with `$n` right behind the authority.
-fn split_target(text: &str, has_socket: bool, is_regex: bool) -> Result<(String, String), String> {
-    let (scheme, rest) = match text.split_once("://") {
-        Some(split) => split,
-        None if has_socket => (text.trim_end_matches(':'), ""),
-        None => return Err(format!("`{text}` is no absolute URL")),
-    };
-    let end = rest
-        .find(|c| matches!(c, '/' | '?' | '#') || is_regex && c == '$')
-        .unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    if !is_path_start(path) || authority.is_empty() && path.starts_with('$') {
-        return Err(format!(
-            "`{text}` lets the request choose the host, which is not supported; give each host a ProxyPassMatch of its own"
-        ));
-    }
-    let front = match (scheme.to_ascii_lowercase().as_str(), authority) {
-        ("balancer", name) => format!("balancer://{}", name.to_ascii_lowercase()),
-        (scheme, "") if has_socket => format!("{scheme}://localhost"),
-        (scheme, authority) => {
-            let url = WorkerUrl::parse(&format!("{scheme}://{authority}"))
-                .map_err(|_| format!("`{text}` has no usable host and port"))?;
-            format!("{}://{}", url.scheme, url.authority())
-        }
-    };
-    let path = if path.is_empty() || path.starts_with(['/', '$']) {
-        path.to_owned()
-    } else {
-        format!("/{path}")
-    };
-    Ok((front, path))
-}
-
-/// `$1` may follow the authority only when it is a whole path: `http://host$1`, not `http://app$1.example.com/`.
-fn is_path_start(path: &str) -> bool {
-    let Some(group) = path.strip_prefix('$') else {
-        return true;
-    };
-    let mut rest = group.chars();
-    rest.next().is_some_and(|c| c.is_ascii_digit())
-        && matches!(rest.next(), None | Some('/' | '?' | '$' | '#'))
 }

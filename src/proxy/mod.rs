@@ -102,6 +102,8 @@ struct Place {
     base: Vec<u8>,
     /// What `Host` says.
     host: Vec<u8>,
+    /// Host and port are those of the mapping's front, which the request fills in.
+    is_filled: bool,
     /// The host's name, an IPv6 address without brackets.
     name: String,
     /// `timeout=`.

@@ -11,6 +11,8 @@ mod tests;
 
 use crate::config::model::{CookieMap, DirConfig, ProxyPassReverse};
 use crate::http::{FieldId, FieldSet, Fields, date, hop, warning};
+use crate::request::Template;
+use std::borrow::Cow;
 
 /// Fields whose value is a URL that may lead to a backend.
 const URLS: FieldSet = FieldSet::of(&[
@@ -30,6 +32,8 @@ pub struct Mirror<'a> {
     pub members: &'a dyn Fn(&str) -> Vec<&'a str>,
     /// Our own origin, `http://name:port`.
     pub origin: &'a dyn Fn() -> String,
+    /// The request's variables.
+    pub variable: &'a dyn Fn(&str) -> Option<&'a [u8]>,
 }
 
 impl std::fmt::Debug for Mirror<'_> {
@@ -40,7 +44,7 @@ impl std::fmt::Debug for Mirror<'_> {
     }
 }
 
-impl Mirror<'_> {
+impl<'a> Mirror<'a> {
     /// Edits the fields of a response.
     pub fn rewrite(&self, fields: &mut Fields) {
         hop::strip_response(fields);
@@ -54,7 +58,7 @@ impl Mirror<'_> {
                 return self.map_url(value);
             }
             if id == FieldId::SetCookie {
-                return map_cookie(value, &self.dir.cookie_domains, &self.dir.cookie_paths);
+                return self.map_cookie(value);
             }
             if DATES.has(id) {
                 date::modern(value).map(|text| text.to_vec())
@@ -82,8 +86,10 @@ impl Mirror<'_> {
         Some(url)
     }
 
-    fn map_by(&self, entry: &ProxyPassReverse, value: &[u8]) -> Option<Vec<u8>> {
-        if let Some(name) = strip_prefix(entry.url.as_bytes(), b"balancer://") {
+    fn map_by(&self, entry: &'a ProxyPassReverse, value: &[u8]) -> Option<Vec<u8>> {
+        let path = self.filled(&entry.path, entry.interpolate);
+        let url = self.filled(&entry.url, entry.interpolate);
+        if let Some(name) = strip_prefix(&url, b"balancer://") {
             let name = std::str::from_utf8(name).ok()?;
             let (name, part) = match name.find('/') {
                 Some(slash) => name.split_at_checked(slash)?,
@@ -92,36 +98,98 @@ impl Mirror<'_> {
             // A lone slash says no more than none.
             let part = if part == "/" { "" } else { part };
             let mut members = (self.members)(name).into_iter();
-            return members.find_map(|member| map_by_member(entry, member, part, value));
+            return members.find_map(|member| map_by_member(&path, member, part, value));
         }
         // A path is compared with the path of the URL, whoever it leads to.
-        let compared = if entry.url.starts_with('/') {
+        let compared = if url.starts_with(b"/") {
             path_of(value)
         } else {
             value
         };
-        let rest = strip_prefix(compared, entry.url.as_bytes())?;
-        (!entry.url.is_empty()).then(|| [entry.path.as_bytes(), rest].concat())
+        let rest = strip_prefix(compared, &url)?;
+        (!url.is_empty()).then(|| [&path, rest].concat())
+    }
+
+    /// A text with its variables filled in, if that is asked for twice: by `interpolate` and by ProxyPassInterpolateEnv. What could end
+    /// a field, or an attribute of a cookie, is not filled in: a client may have chosen it.
+    fn filled(&self, text: &'a str, interpolate: bool) -> Cow<'a, [u8]> {
+        let is_wanted = interpolate && self.dir.interpolate_env.or(false);
+        if !is_wanted || !text.contains("${") {
+            return Cow::Borrowed(text.as_bytes());
+        }
+        let mut filled = Vec::new();
+        Template::with_variables(text, false).fill_with(
+            |name| {
+                (self.variable)(name).filter(|value| {
+                    !value
+                        .iter()
+                        .any(|&byte| byte == b';' || byte < b' ' || byte == 0x7f)
+                })
+            },
+            &mut filled,
+        );
+        Cow::Owned(filled)
+    }
+
+    /// A Set-Cookie value with our domain and path, if an entry matches one of its attributes.
+    fn map_cookie(&self, value: &[u8]) -> Option<Vec<u8>> {
+        if self.dir.cookie_domains.is_empty() && self.dir.cookie_paths.is_empty() {
+            return None;
+        }
+        let mut out = Vec::with_capacity(value.len() + 32);
+        let mut is_changed = false;
+        for (n, part) in value.split(|&byte| byte == b';').enumerate() {
+            if n > 0 {
+                out.push(b';');
+            }
+            match self.map_attribute(part) {
+                Some((front, public)) => {
+                    out.extend_from_slice(front);
+                    out.extend_from_slice(&public);
+                    is_changed = true;
+                }
+                None => out.extend_from_slice(part),
+            }
+        }
+        is_changed.then_some(out)
+    }
+
+    /// What an attribute of a cookie becomes: what stays in front, and the public value that replaces the whole other.
+    fn map_attribute<'p>(&self, part: &'p [u8]) -> Option<(&'p [u8], Cow<'a, [u8]>)> {
+        let trimmed = part.trim_ascii_start();
+        let find = |name: &[u8], maps: &'a [CookieMap], is_same: fn(&[u8], &[u8]) -> bool| {
+            let value = strip_prefix(trimmed, name)?;
+            let entry = maps.iter().find(|map| {
+                let internal = self.filled(&map.internal, map.interpolate);
+                value
+                    .get(..internal.len())
+                    .is_some_and(|front| is_same(front, &internal))
+            })?;
+            let public = self.filled(&entry.public, entry.interpolate);
+            Some((part.get(..part.len() - value.len())?, public))
+        };
+        find(b"path=", &self.dir.cookie_paths, |one, two| one == two).or_else(|| {
+            find(
+                b"domain=",
+                &self.dir.cookie_domains,
+                <[u8]>::eq_ignore_ascii_case,
+            )
+        })
     }
 }
 
-/// `balancer://name/part`: a URL below any member's own, not only below that of the one that answered.
-fn map_by_member(
-    entry: &ProxyPassReverse,
-    member: &str,
-    part: &str,
-    value: &[u8],
-) -> Option<Vec<u8>> {
+/// `balancer://name/part`: a URL below any member's own, not only below that of the one that answered. `path` is ours.
+fn map_by_member(path: &[u8], member: &str, part: &str, value: &[u8]) -> Option<Vec<u8>> {
     if part.is_empty() {
         let rest = strip_prefix(value, member.as_bytes())?;
-        if entry.path == "/" && rest.first() == Some(&b'/') {
+        if path == b"/" && rest.first() == Some(&b'/') {
             return Some(rest.to_vec());
         }
-        return Some([entry.path.as_bytes(), rest].concat());
+        return Some([path, rest].concat());
     }
     let member = member.strip_suffix('/').unwrap_or(member);
     let rest = strip_prefix(value, member.as_bytes())?.strip_prefix(part.as_bytes())?;
-    Some([entry.path.as_bytes(), rest].concat())
+    Some([path, rest].concat())
 }
 
 /// Takes away the warnings that do not belong to this response.
@@ -154,48 +222,4 @@ fn is_absolute(value: &[u8]) -> bool {
                 .iter()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
     })
-}
-
-/// A Set-Cookie value with our domain and path, if an entry matches one of its attributes.
-fn map_cookie(value: &[u8], domains: &[CookieMap], paths: &[CookieMap]) -> Option<Vec<u8>> {
-    if domains.is_empty() && paths.is_empty() {
-        return None;
-    }
-    let mut out = Vec::with_capacity(value.len() + 32);
-    let mut is_changed = false;
-    for (n, part) in value.split(|&byte| byte == b';').enumerate() {
-        if n > 0 {
-            out.push(b';');
-        }
-        match map_attribute(part, domains, paths) {
-            Some((front, public)) => {
-                out.extend_from_slice(front);
-                out.extend_from_slice(public.as_bytes());
-                is_changed = true;
-            }
-            None => out.extend_from_slice(part),
-        }
-    }
-    is_changed.then_some(out)
-}
-
-/// What an attribute of a cookie becomes: what stays in front, and the public value that replaces the whole other.
-fn map_attribute<'p>(
-    part: &'p [u8],
-    domains: &'p [CookieMap],
-    paths: &'p [CookieMap],
-) -> Option<(&'p [u8], &'p str)> {
-    let trimmed = part.trim_ascii_start();
-    let find = |name: &[u8], maps: &'p [CookieMap], is_same: fn(&[u8], &[u8]) -> bool| {
-        let value = strip_prefix(trimmed, name)?;
-        let entry = maps.iter().find(|map| {
-            let internal = map.internal.as_bytes();
-            value
-                .get(..internal.len())
-                .is_some_and(|front| is_same(front, internal))
-        })?;
-        Some((part.get(..part.len() - value.len())?, entry.public.as_str()))
-    };
-    find(b"path=", paths, |one, two| one == two)
-        .or_else(|| find(b"domain=", domains, <[u8]>::eq_ignore_ascii_case))
 }

@@ -6,10 +6,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::{Dir, Env, Me, Route, Site, pages};
+use super::{Dir, Env, Me, NOWHERE, Route, Site, pages};
 use crate::config::model::Signature;
 use crate::http::RequestHead;
-use crate::log::{About, Cause, Level, Line, Module, Stamp, Tag, Trace22};
+use crate::log::{About, Cause, Environment, Level, Line, Module, Stamp, Tag, Trace22, Variables};
 
 /// A request in the eyes of a handler. Everything is borrowed from the exchange.
 #[derive(Clone, Copy)]
@@ -62,6 +62,13 @@ impl<'a> Ask<'a> {
     #[must_use]
     pub fn var(&self, name: &str) -> Option<&'a [u8]> {
         self.route.vars.value(name)
+    }
+
+    /// The same without what SetEnv and PassEnv have set, which is how mod_proxy's `interpolate` sees it.
+    #[must_use]
+    pub fn early_var(&self, name: &str) -> Option<&'a [u8]> {
+        let route = self.route;
+        route.vars.value_among(route.early_vars, name)
     }
 
     /// The host name of self-references, by `UseCanonicalName`: what the client sent, else ServerName.
@@ -214,12 +221,21 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// Writes a line about an attempt, with the variables that it has set. Whether the line is wanted was asked before.
+    pub fn log_attempt(&self, line: &Line<'_>, attempt: &Environment) {
+        self.write_about(&line.client(self.peers.client), attempt);
+    }
+
     #[cold]
     fn write(&self, line: &Line<'_>) {
         self.write_bare(&line.client(self.peers.client));
     }
 
     fn write_bare(&self, line: &Line<'_>) {
+        self.write_about(line, &NOWHERE.vars);
+    }
+
+    fn write_about(&self, line: &Line<'_>, attempt: &Environment) {
         let Some(log) = self.site().error_log else {
             return;
         };
@@ -229,7 +245,10 @@ impl<'a> Ask<'a> {
             peer: Some(self.peers.client),
             keepalives: Some(self.keepalives),
             canonical_name: Some(self.server_name()),
-            env: Some(&self.route.vars),
+            env: Some(Variables {
+                attempt,
+                request: &self.route.vars,
+            }),
             ..About::default()
         };
         let stamp = Stamp {

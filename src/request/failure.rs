@@ -6,10 +6,10 @@
 use std::fmt;
 use std::io;
 
-use super::{Answer, Ask};
+use super::{Answer, Ask, Plan};
 use crate::codec::CodecError;
 use crate::http::Status;
-use crate::log::{Cause, Level, Module, Tag};
+use crate::log::{Cause, Level, Line, Module, Tag};
 
 /// Who is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,12 +160,12 @@ impl Failure {
     }
 
     /// Writes the failure to the error log of the request's server.
-    pub fn log(&self, ask: &Ask<'_>, member: Option<&str>) {
-        self.log_next(ask, member, "");
+    pub fn log(&self, ask: &Ask<'_>, plan: &Plan) {
+        self.log_next(ask, plan, "");
     }
 
     /// The same with what we do about it: `trying the next one (1 of 3)`.
-    pub fn log_next(&self, ask: &Ask<'_>, member: Option<&str>, next: &str) {
+    pub fn log_next(&self, ask: &Ask<'_>, plan: &Plan, next: &str) {
         let module = match self.side {
             Side::Client => Module::Http,
             Side::Backend => Module::Proxy,
@@ -173,14 +173,11 @@ impl Failure {
         };
         let (level, ..) = self.entry();
         if ask.log_enabled(module, level) {
-            let line = self.log_line(member, next);
-            ask.log_caused(
-                module,
-                level,
-                line.tag,
-                line.cause,
-                format_args!("{}", line.text),
-            );
+            let told = self.log_line(plan.label().as_deref(), next);
+            let text = format_args!("{}", told.text);
+            let line = Line::new(module, level, told.tag, &text);
+            let line = told.cause.map_or(line, |cause| line.cause(cause));
+            ask.log_attempt(&line, &plan.vars);
         }
     }
 

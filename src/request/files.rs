@@ -13,7 +13,7 @@ use crate::config::Diagnostic;
 use crate::config::model::Server;
 use crate::http::fields::FieldId;
 use crate::http::uri::{self, EncodedSlashes};
-use crate::http::{Method, Status, date};
+use crate::http::{Fields, Method, Status, date};
 use crate::log::{Cause, Level, Module, Raw, Tag};
 
 #[cfg(test)]
@@ -226,6 +226,39 @@ impl FilePlace {
     }
 }
 
+/// Whether a request may have its file: one that is there for a handler which is not here may not be read.
+///
+/// # Errors
+/// The answer instead.
+pub fn check(ask: &Ask<'_>) -> Result<(), Box<Answer>> {
+    if !types::is_for_a_handler(ask) {
+        return Ok(());
+    }
+    let file = Raw(&ask.route.place.file);
+    let message = format_args!("no handler is there for {file}; answering 404");
+    ask.log_tagged(Module::Core, Level::Warn, Tag::Tn(337), message);
+    Err(Answer::error(ask, Status::NOT_FOUND))
+}
+
+/// `AddDefaultCharset`: names the charset of a text whose sender names none.
+pub fn add_charset(ask: &Ask<'_>, fields: &mut Fields) {
+    let Some(Some(charset)) = ask.dir().config.default_charset.get() else {
+        return;
+    };
+    let Some(media_type) = fields.get(FieldId::ContentType) else {
+        return;
+    };
+    let bare = media_type.split(|&byte| byte == b';').next();
+    let bare = bare.unwrap_or_default().trim_ascii();
+    let is_text =
+        bare.eq_ignore_ascii_case(b"text/html") || bare.eq_ignore_ascii_case(b"text/plain");
+    let lower = media_type.to_ascii_lowercase();
+    if is_text && memchr::memmem::find(&lower, b"charset=").is_none() {
+        let named = [media_type, b"; charset=", charset.as_bytes()].concat();
+        fields.set(FieldId::ContentType, &named);
+    }
+}
+
 /// Whether symbolic links on the way to a request's file may be followed: only if each `<Directory>` from its root down
 /// lets them be.
 #[must_use]
@@ -274,6 +307,7 @@ pub fn reply(ask: &Ask<'_>, facts: &FileFacts, error: Option<Status>) -> FileRep
         && let Some(media_type) = types::of(ask)
     {
         fields.push_id(FieldId::ContentType, media_type.as_bytes());
+        add_charset(ask, fields);
     }
     if let Some(status) = asked {
         head.status = status;

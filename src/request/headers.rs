@@ -84,6 +84,17 @@ pub struct Reply {
     pub is_backends: bool,
     /// The request was to be proxied, so that the response may have another origin's Date and Server.
     pub is_proxied: bool,
+    /// The request's server was found, and early edits made: its head was none that is refused at once.
+    pub has_arrived: bool,
+}
+
+/// What the edits of a response write beside it. Recycled with its exchange.
+#[derive(Debug, Default)]
+pub struct Margin {
+    /// The notes for the access log.
+    pub notes: Environment,
+    /// The table of what the server adds.
+    added: Fields,
 }
 
 impl SiteHeaders {
@@ -256,16 +267,13 @@ impl Headers {
     /// Whether there is anything to do about a response.
     #[must_use]
     pub fn edits_response(&self, rules: HeaderRules) -> bool {
-        let always = |lists: &Lists| !lists.always.is_empty();
-        let onsuccess = |lists: &Lists| !lists.onsuccess.is_empty();
-        let both = [&self.lists, &self.early];
-        match rules {
-            HeaderRules::None => false,
-            HeaderRules::Always => both.into_iter().any(always),
-            HeaderRules::All => both
-                .into_iter()
-                .any(|lists| always(lists) || onsuccess(lists)),
-        }
+        let early = self.early.of_response().next().is_some();
+        early
+            || match rules {
+                HeaderRules::None => false,
+                HeaderRules::Always => !self.lists.always.is_empty(),
+                HeaderRules::All => self.lists.of_response().next().is_some(),
+            }
     }
 
     /// Makes the edits of a response, and takes down notes for the access log.
@@ -277,8 +285,10 @@ impl Headers {
         reply: Reply,
         fields: &mut Fields,
         facts: &Facts<'_>,
-        notes: &mut Environment,
+        margin: &mut Margin,
     ) -> Result<(), Spoilt> {
+        let Margin { notes, added } = margin;
+        added.clear();
         let mut media_type = None;
         if self.edits_media_type {
             media_type = fields.get(FieldId::ContentType).map(<[u8]>::to_vec);
@@ -286,38 +296,44 @@ impl Headers {
                 fields.remove(FieldId::ContentType);
             }
         }
-        let mut added = Fields::new();
-        let mut result = Ok(());
-        // What is early knows no variables yet.
-        let at_first = facts.before_variables();
-        let mut always = Table::response(&mut added, &mut media_type, notes);
-        result = always.edit(&self.early.always, &at_first).and(result);
-        result = always.edit(&self.lists.always, facts).and(result);
-        if reply.rules == HeaderRules::All {
-            self.add_early(reply, fields, &at_first);
-            let mut own = Table::response(fields, &mut media_type, notes);
-            result = own.edit(&self.lists.onsuccess, facts).and(result);
+        if reply.has_arrived && !self.early.is_empty() {
+            self.add_early(reply, fields, added, facts);
         }
-        self.join(reply, fields, &mut added, media_type.as_deref());
+        let mut result = Ok(());
+        if reply.rules != HeaderRules::None {
+            let mut table = Table::response(added, &mut media_type, notes);
+            result = table.edit(&self.lists.always, facts);
+        }
+        if reply.rules == HeaderRules::All {
+            let mut table = Table::response(fields, &mut media_type, notes);
+            result = table.edit(&self.lists.onsuccess, facts).and(result);
+        }
+        self.join(reply, fields, added, media_type.as_deref());
         result
     }
 
-    /// What early edits put in before there was a response. A backend's head replaces all of it but the cookies.
-    fn add_early(&self, reply: Reply, fields: &mut Fields, facts: &Facts<'_>) {
-        if self.early.onsuccess.is_empty() {
+    /// What early edits put in before there was a response, whose notes and media type were forgotten. A backend's head replaced all but the
+    /// cookies in the one table, an error's page the one table by the other.
+    fn add_early(&self, reply: Reply, fields: &mut Fields, added: &mut Fields, facts: &Facts<'_>) {
+        // What is early knows no variables yet, and its values are the configuration's own.
+        let facts = facts.before_variables();
+        let (mut notes, mut media_type) = (Environment::new(), None);
+        let mut made = |edits: &[Arc<Edit>]| {
+            let mut early = Fields::new();
+            Table::response(&mut early, &mut media_type, &mut notes)
+                .edit(edits, &facts)
+                .ok();
+            early
+        };
+        let always = made(&self.early.always);
+        if reply.rules == HeaderRules::Always {
+            fields.precede(&always);
             return;
         }
-        let mut early = Fields::new();
-        // Its notes and its media type were forgotten with the rest, and its values are the server's own.
-        let (mut notes, mut media_type) = (Environment::new(), None);
-        Table::response(&mut early, &mut media_type, &mut notes)
-            .edit(&self.early.onsuccess, facts)
-            .ok();
-        for (id, name, value) in early.iter() {
-            if !reply.is_backends || id == FieldId::SetCookie {
-                fields.push(name, value);
-            }
-        }
+        added.precede(&always);
+        let mut own = made(&self.early.onsuccess);
+        own.retain(|id, _, _| !reply.is_backends || id == FieldId::SetCookie);
+        fields.precede(&own);
     }
 
     /// Makes one list of the tables and the media type.

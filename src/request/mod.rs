@@ -51,7 +51,7 @@ pub use env::{Env, Me};
 pub use errordoc::Detour;
 pub use failure::{Failure, FailureKind, Outcome, Sent, Side};
 pub use forwardable::max_forwards;
-pub use headers::{Facts, HeaderRules, Headers, Moment, Reply, SiteHeaders, Spoilt};
+pub use headers::{Facts, HeaderRules, Headers, Margin, Moment, Reply, SiteHeaders, Spoilt};
 pub use pattern::{Case, Groups, Pattern};
 pub use route::{NOWHERE, Route, locate};
 pub use site::{ReadRule, Site};

@@ -24,10 +24,10 @@ use super::access::{self, Refusal};
 use super::admit;
 pub use super::dir::DirCache;
 use super::dir::{Dir, Merged};
-use super::files::FilePlace;
+use super::files::{self, FilePlace};
 use super::forwardable;
-use super::vars::{self, TooLong};
-use super::{Again, Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site, Spoilt};
+use super::vars;
+use super::{Again, Answer, Ask, Claim, Env, Facts, Handler, Me, Moment, Peers, Site};
 use crate::config::model::EncodedSlashes;
 use crate::http::fields::FieldId;
 use crate::http::host::Authority;
@@ -59,6 +59,10 @@ pub struct Route {
     pub claim: Claim,
     /// The request's own variables (SetEnvIf and its kin); what an attempt sets is in its plan.
     pub vars: Environment,
+    /// How many of them were there before SetEnv and PassEnv.
+    pub early_vars: usize,
+    /// The server is known and its early edits are made.
+    pub has_arrived: bool,
     /// Where the path leads in the file system, unless the request is claimed.
     pub place: FilePlace,
     /// What was settled before, when the request is located again.
@@ -82,9 +86,13 @@ pub static NOWHERE: Route = Route {
     claim: Claim {
         rule: 0,
         url: Vec::new(),
+        front: 0,
+        refusal: None,
         path: Vec::new(),
     },
     vars: Environment::new(),
+    early_vars: 0,
+    has_arrived: false,
     place: FilePlace {
         file: Vec::new(),
         root: 0,
@@ -123,6 +131,8 @@ impl Route {
         self.is_claimed = false;
         self.claim.clear();
         self.vars.clear();
+        self.early_vars = 0;
+        self.has_arrived = false;
         self.place.clear();
         self.again = None;
         self.kept = None;
@@ -170,11 +180,12 @@ pub fn locate(
         Some(again) => again.resume(route),
         None => {
             choose_site(&place.ask(head), route)?;
-            arrive(&place, head, route);
+            arrive(&place, head, route)?;
         }
     }
+    route.has_arrived = true;
     enter(&place.ask(head), cache, route)?;
-    edit_fields(&place, head, route);
+    edit_fields(&place, head, route)?;
     hand_over(&place.ask(head), route)
 }
 
@@ -214,19 +225,20 @@ impl<'a> Place<'a> {
 }
 
 /// What is done to a head as soon as its server is known.
-fn arrive(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
+fn arrive(place: &Place<'_>, head: &mut RequestHead, route: &Route) -> Result<(), Box<Answer>> {
     if head.target.form() == Form::Absolute && !head.target.authority().is_empty() {
         // RFC 9112 §3.2.2: "a proxy MUST ignore the received Host header field (if any) and instead replace it".
         let RequestHead { target, fields, .. } = head;
         fields.set(FieldId::Host, target.authority());
     }
     let site = ask_at(&place.ask(head), route).site();
-    if site.headers.has_early() {
-        let edited = site
-            .headers
-            .edit_early(&mut head.fields, &place.facts(route));
-        tell_spoilt(&ask_at(&place.ask(head), route), edited);
+    if !site.headers.has_early() {
+        return Ok(());
     }
+    let edited = site
+        .headers
+        .edit_early(&mut head.fields, &place.facts(route));
+    edited.map_err(|spoilt| spoilt.answer(&ask_at(&place.ask(head), route)))
 }
 
 /// From the server to the sections, and through their access rules.
@@ -236,7 +248,7 @@ fn enter(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) -> Result<(), B
     }
     merge_sections(ask, cache, route);
     if ask_at(ask, route).site().vars.has_sections() {
-        set_vars(ask, route, |at, vars| {
+        vars::set(ask, route, |at, vars| {
             at.site().vars.apply_sections(at.dir(), at, vars)
         })?;
     }
@@ -248,24 +260,22 @@ fn enter(ask: &Ask<'_>, cache: &mut DirCache, route: &mut Route) -> Result<(), B
     }
     check_access(&ask_at(ask, route))?;
     admit::size(&ask_at(ask, route))?;
-    set_late_vars(ask, route);
+    vars::set_late(ask, route);
     Ok(())
 }
 
 /// `RequestHeader`: from here on everybody sees the edited head.
-fn edit_fields(place: &Place<'_>, head: &mut RequestHead, route: &Route) {
+fn edit_fields(
+    place: &Place<'_>,
+    head: &mut RequestHead,
+    route: &Route,
+) -> Result<(), Box<Answer>> {
     let dir = route.dir().or_else(|| route.site.map(|site| &site.base));
-    if let Some(headers) = dir.and_then(|dir| dir.headers.as_deref()) {
-        let edited = headers.edit_request(&mut head.fields, &place.facts(route));
-        tell_spoilt(&ask_at(&place.ask(head), route), edited);
-    }
-}
-
-/// Says that a field was left as it was.
-fn tell_spoilt(at: &Ask<'_>, edited: Result<(), Spoilt>) {
-    if let Err(spoilt) = edited {
-        spoilt.log(at);
-    }
+    let Some(headers) = dir.and_then(|dir| dir.headers.as_deref()) else {
+        return Ok(());
+    };
+    let edited = headers.edit_request(&mut head.fields, &place.facts(route));
+    edited.map_err(|spoilt| spoilt.answer(&ask_at(&place.ask(head), route)))
 }
 
 /// To the claimant, or to whom SetHandler names, or to the file.
@@ -275,39 +285,13 @@ fn hand_over(ask: &Ask<'_>, route: &mut Route) -> Result<(), Box<Answer>> {
     }
     route.handler = route.dir().and_then(|dir| dir.handler);
     let is_read = matches!(ask.head.method, Method::Get | Method::Head | Method::Post);
-    if route.handler.is_some() || is_read && !route.place.file.is_empty() {
+    if route.handler.is_some() {
         Ok(())
+    } else if is_read && !route.place.file.is_empty() {
+        files::check(&ask_at(ask, route))
     } else {
         Err(Answer::nobody(&ask_at(ask, route)))
     }
-}
-
-/// Lets rules change the request's variables.
-fn set_vars(
-    ask: &Ask<'_>,
-    route: &mut Route,
-    apply: impl FnOnce(&Ask<'_>, &mut Environment) -> Result<(), TooLong>,
-) -> Result<(), Box<Answer>> {
-    let mut vars = std::mem::take(&mut route.vars);
-    let at = ask_at(ask, route);
-    let applied = apply(&at, &mut vars).map_err(|TooLong { name }| {
-        at.log_tagged(
-            Module::Setenvif,
-            Level::Crit,
-            Tag::Ah(1505),
-            format_args!("Regular expression replacement failed for '{name}', value too long?"),
-        );
-        Answer::error(&at, Status::INTERNAL_SERVER_ERROR)
-    });
-    route.vars = vars;
-    applied
-}
-
-/// SetEnv and PassEnv, which only whoever handles and logs the request sees.
-fn set_late_vars(ask: &Ask<'_>, route: &mut Route) {
-    let mut vars = std::mem::take(&mut route.vars);
-    vars::apply_late(&ask_at(ask, route).dir().config.late_vars, &mut vars);
-    route.vars = vars;
 }
 
 /// Merges the sections that match, asking the handlers for their claim on the way.
@@ -402,7 +386,7 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
     let head = ask.head;
     route.is_forward = site.is_forward_proxy && forward::is_for_somebody_else(ask, site, route);
     if site.vars.has_server() {
-        set_vars(ask, route, |at, vars| site.vars.apply(at, vars))?;
+        vars::set(ask, route, |at, vars| site.vars.apply(at, vars))?;
     }
     if route.is_forward {
         route.path.extend_from_slice(head.target.raw());
@@ -438,7 +422,7 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
         EncodedSlashes::On => uri::EncodedSlashes::Decode,
         EncodedSlashes::NoDecode => uri::EncodedSlashes::Keep,
     };
-    let raw = head.target.path();
+    let raw = without_leading_slashes(head.target.path());
     let found = uri::normalize(raw, slashes, site.merge_slashes, &mut route.path);
     if let Err(error) = found {
         // A rule for encoded paths may still want it; for the sections it stays encoded.
@@ -450,6 +434,12 @@ fn find_path(ask: &Ask<'_>, route: &mut Route) -> Result<bool, Box<Answer>> {
     }
     collapse(&route.path, &mut route.collapsed);
     Ok(true)
+}
+
+/// A path with one slash in front: httpd takes further ones off before it looks at the path, whatever MergeSlashes says.
+pub(super) fn without_leading_slashes(path: &[u8]) -> &[u8] {
+    let slashes = path.iter().take_while(|&&byte| byte == b'/').count();
+    path.get(slashes.saturating_sub(1)..).unwrap_or_default()
 }
 
 /// The answer to a path that cannot be used.

@@ -104,7 +104,8 @@ fn sections_match_on_segment_boundaries_and_by_pattern() {
         ("/*/status", "/a/b/status", false),
         ("/s?atus", "/status", true),
         ("~ ^/s.*s$", "/status", true),
-        ("~ ^//x$", "//x", true),
+        ("~ ^/x//y$", "/x//y", true),
+        ("~ ^//x$", "//x", false),
         ("/", "/anything", true),
     ];
     for (pattern, path, matches) in rows {

@@ -15,11 +15,13 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Ask, Case, Dir, Pattern, Template};
+use super::route::without_leading_slashes;
+use super::{Answer, Ask, Case, Dir, Pattern, Route, Template};
 use crate::config::Diagnostic;
-use crate::config::model::{self, Attribute, LateVars, Server};
+use crate::config::model::{self, Attribute, Server};
+use crate::http::Status;
 use crate::http::target::Form;
-use crate::log::Environment;
+use crate::log::{Environment, Level, Module, Tag};
 
 /// The rules of a server and of its sections.
 #[derive(Debug, Default)]
@@ -130,7 +132,7 @@ impl SiteRules {
         let path = match target.form() {
             _ if ask.route.is_forward => target.raw(),
             Form::Authority | Form::Asterisk => target.raw(),
-            Form::Origin | Form::Absolute => target.path(),
+            Form::Origin | Form::Absolute => without_leading_slashes(target.path()),
         };
         self.server.apply(&Looker { ask, path }, vars)
     }
@@ -165,13 +167,40 @@ impl SiteRules {
     }
 }
 
-/// Applies SetEnv and PassEnv. What is set already stays, as in httpd.
-pub fn apply_late(late: &LateVars, vars: &mut Environment) {
-    for (name, value) in &late.set {
+/// Lets rules change a request's variables.
+///
+/// # Errors
+/// The answer, when a value gets too long.
+pub(super) fn set(
+    ask: &Ask<'_>,
+    route: &mut Route,
+    apply: impl FnOnce(&Ask<'_>, &mut Environment) -> Result<(), TooLong>,
+) -> Result<(), Box<Answer>> {
+    let mut vars = std::mem::take(&mut route.vars);
+    let at = Ask { route, ..*ask };
+    let applied = apply(&at, &mut vars).map_err(|TooLong { name }| {
+        at.log_tagged(
+            Module::Setenvif,
+            Level::Crit,
+            Tag::Ah(1505),
+            format_args!("Regular expression replacement failed for '{name}', value too long?"),
+        );
+        Answer::error(&at, Status::INTERNAL_SERVER_ERROR)
+    });
+    route.vars = vars;
+    applied
+}
+
+/// Applies SetEnv and PassEnv, which only whoever handles and logs the request sees. What is set already stays, as in httpd.
+pub(super) fn set_late(ask: &Ask<'_>, route: &mut Route) {
+    let mut vars = std::mem::take(&mut route.vars);
+    route.early_vars = vars.len();
+    for (name, value) in &(Ask { route, ..*ask }).dir().config.late_vars.set {
         if !vars.has(name) {
             vars.set(name, value.as_bytes());
         }
     }
+    route.vars = vars;
 }
 
 impl Rules {
@@ -325,7 +354,8 @@ impl<'a> Looker<'a> {
         }
     }
 
-    /// The value of a field; several lines are one list. An absolute target speaks for `Host` (RFC 9112 §3.2.2).
+    /// The value of a field; several lines are one list. An absolute target speaks for `Host` (RFC 9112 §3.2.2), in
+    /// lower case as in httpd.
     fn field(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Option<Cow<'a, [u8]>> {
         let head = self.ask.head;
         let mut lines = head
@@ -335,7 +365,7 @@ impl<'a> Looker<'a> {
             .map(|(_, _, value)| value);
         let first = lines.next()?;
         if head.target.form() == Form::Absolute && is_wanted(b"host") {
-            return Some(Cow::Borrowed(head.target.authority()));
+            return Some(Cow::Owned(head.target.authority().to_ascii_lowercase()));
         }
         let mut value = Cow::Borrowed(first);
         for more in lines {

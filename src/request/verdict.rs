@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Address, Answer, Ask, Backend, Failure, Outcome, PlannedAddress};
 use crate::codec::BadLine;
-use crate::http::{RequestHead, ResponseHead};
+use crate::http::{RequestHead, ResponseHead, Status};
 use crate::log::Environment;
 
 /// One way to deal with requests: a page, or forwarding. A handler looks and decides; it never touches a socket,
@@ -121,6 +121,10 @@ pub struct Claim {
     pub rule: u32,
     /// The target URL that the rule maps the request to, as `<Proxy>` sections are compared with it.
     pub url: Vec<u8>,
+    /// How long the URL's scheme and authority are together.
+    pub front: usize,
+    /// The request is the handler's only to be refused, with this status; there is no URL then.
+    pub refusal: Option<Status>,
     /// The path that sections are compared with, decoded, when the rule saw another one than the client sent (`mapping=servlet`).
     pub path: Vec<u8>,
 }
@@ -130,6 +134,8 @@ impl Claim {
     pub fn clear(&mut self) {
         self.rule = 0;
         self.url.clear();
+        self.front = 0;
+        self.refusal = None;
         self.path.clear();
     }
 }

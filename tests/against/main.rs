@@ -3,15 +3,7 @@
 //! Responsible for: both servers, a backend that remembers what it saw, and the comparison of statuses, fields, contents and of what
 //! reached the backend. Not responsible for judging: a difference that is meant stands in the suite's `.known` file, with its reason.
 //!
-//! Know first: `CONF` is what stands behind the usual head (Listen, User, logs), with `@A@` and `@B@` for the URLs of two backends, `@WS@`
-//! for the first one as `ws:`, `@A-PORT@` and `@B-PORT@` for their ports (requests may name them too), `@DEAD@` for a backend that refuses
-//! connections, and `@FILES@` for a directory with [`FILES`].
-//! `REQUESTS` are raw requests between lines of `%%`; line ends become CRLF, and each block is sent on a connection of its own, after which
-//! the client half-closes. A line of `# words` before a request names it.
-//!
-//! What a backend answers depends on the path (`answer`), or stands below the request: behind a line `@@`, or `@@ close` when the backend is
-//! to close afterwards. Line ends become CRLF there too, but not behind a `\` at the end of a line; `\xHH` is a byte, and `\{a*500}`
-//! repeats; `@A@`, `@B@` and `@PORT-A@` are filled in.
+//! Know first: `suite` says what the files look like. Every request is sent on a connection of its own, after which the client half-closes.
 
 #![expect(
     clippy::disallowed_methods,
@@ -29,23 +21,25 @@
     reason = "the integration tests use the rest"
 )]
 mod harness;
+mod suite;
 
 use harness::client::Broken;
 use harness::httpd::Program;
 use harness::origin::Seen;
 use harness::{Call, DeadPort, Files, Origin, Response, Setup};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use suite::{Request, Script, Suite};
 
 fn main() -> ExitCode {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let suites = match arguments.as_slice() {
-        [] => shipped(),
-        [conf, requests] => vec![(conf.clone(), requests.clone())],
+        [] => suite::shipped(),
+        [cases] => vec![Suite::of_cases(cases)],
+        [conf, requests] => vec![Suite::of_pair(conf, requests)],
         _ => {
-            eprintln!("usage: against [CONF REQUESTS]");
+            eprintln!("usage: against [CASES | CONF REQUESTS]");
             return ExitCode::FAILURE;
         }
     };
@@ -53,10 +47,7 @@ fn main() -> ExitCode {
         eprintln!("against: there is no apache2 and no httpd here");
         return ExitCode::FAILURE;
     };
-    let differences: usize = suites
-        .iter()
-        .map(|(conf, requests)| compare(&httpd, conf, requests))
-        .sum();
+    let differences: usize = suites.iter().map(|suite| compare(&httpd, suite)).sum();
     if differences == 0 {
         ExitCode::SUCCESS
     } else {
@@ -74,48 +65,48 @@ fn httpd_program() -> Option<Program> {
     Some(Program::Httpd(place.to_owned()))
 }
 
-/// The suites in tests/against: each `.conf` with its `.requests`.
-fn shipped() -> Vec<(PathBuf, PathBuf)> {
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/against");
-    let entries = fs::read_dir(place).expect("our own directory");
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("a directory entry").path())
-        .collect();
-    files.retain(|path| path.extension().is_some_and(|ending| ending == "conf"));
-    files.sort();
-    files
-        .into_iter()
-        .map(|conf| (conf.clone(), conf.with_extension("requests")))
-        .collect()
-}
-
 /// Runs one suite through both, prints what differs, and returns how many differences are not known.
-fn compare(httpd: &Program, conf: &Path, requests: &Path) -> usize {
-    let text = read(conf);
-    let requests = blocks(&read(requests));
-    let known = Known::read(&conf.with_extension("known"));
+fn compare(httpd: &Program, suite: &Suite) -> usize {
+    println!("{}: {} requests", suite.name, suite.len());
     let files = files();
     let dead = DeadPort::new();
-    let text = text
-        .replace("@FILES@", &files.path())
-        .replace("@DEAD@", &dead.url());
-    let theirs = run(httpd, &text, &requests);
-    let ours = run(&Program::Tine, &text, &requests);
     let mut unknown = 0;
-    println!("{}: {} requests", conf.display(), requests.len());
-    for ((request, theirs), ours) in requests.iter().zip(&theirs).zip(&ours) {
-        for difference in differing(theirs, ours) {
-            if known.has(&request.name, &difference) {
-                continue;
+    for case in &suite.cases {
+        let conf = case
+            .conf
+            .replace("@FILES@", &files.path())
+            .replace("@DEAD@", &dead.url());
+        let theirs = run(httpd, &conf, &case.requests, &suite.codes);
+        let ours = run(&Program::Tine, &conf, &case.requests, &suite.codes);
+        let mut tell = |name: &str, difference: String| {
+            if !suite.known.has(name, &difference) {
+                unknown += 1;
+                println!("  {name}:\n    {difference}");
             }
-            unknown += 1;
-            println!("  {}:\n    {difference}", request.name);
+        };
+        if theirs.said != ours.said {
+            let (theirs, ours) = (&theirs.said, &ours.said);
+            let difference = format!("said at start: httpd {theirs:?}, tine {ours:?}");
+            tell(&case.name, difference);
+        }
+        let pairs = theirs.outcomes.iter().zip(&ours.outcomes);
+        for (request, (theirs, ours)) in case.requests.iter().zip(pairs) {
+            for difference in differing(theirs, ours) {
+                tell(&request.name, difference);
+            }
         }
     }
-    for entry in known.unused() {
+    for entry in suite.known.unused() {
         println!("  known, but not seen: {entry}");
     }
     unknown
+}
+
+/// What came of one case.
+struct Run {
+    /// The codes of messages at start that the suite asks for.
+    said: Vec<String>,
+    outcomes: Vec<Outcome>,
 }
 
 /// The files that suites may serve.
@@ -151,100 +142,19 @@ fn files() -> Files {
     files
 }
 
-/// One block of a requests file.
-struct Request {
-    name: String,
-    bytes: Vec<u8>,
-    is_head: bool,
-    script: Option<Script>,
-}
-
-/// What a backend is to answer.
-#[derive(Clone)]
-struct Script {
-    bytes: Vec<u8>,
-    closes: bool,
-}
-
-impl Script {
-    fn parse(text: &str, closes: bool) -> Self {
-        let mut bytes = Vec::new();
-        let mut rest = text;
-        while let Some(byte) = rest.chars().next() {
-            if let Some(after) = rest.strip_prefix("\\\n") {
-                rest = after;
-            } else if let Some((hex, after)) = rest.strip_prefix("\\x").map(|rest| rest.split_at(2))
-            {
-                bytes.push(u8::from_str_radix(hex, 16).expect("two digits"));
-                rest = after;
-            } else if let Some((inner, after)) = rest
-                .strip_prefix("\\{")
-                .and_then(|rest| rest.split_once('}'))
-            {
-                let (what, count) = inner.rsplit_once('*').expect("what, a star, how often");
-                bytes.extend_from_slice(what.repeat(count.parse().expect("a number")).as_bytes());
-                rest = after;
-            } else {
-                let line_end = if byte == '\n' { "\r" } else { "" };
-                let (now, after) = rest.split_at(byte.len_utf8());
-                bytes.extend_from_slice(line_end.as_bytes());
-                bytes.extend_from_slice(now.as_bytes());
-                rest = after;
-            }
-        }
-        Self { bytes, closes }
-    }
-}
-
-fn blocks(text: &str) -> Vec<Request> {
-    let blocks = text.split("\n%%\n").enumerate();
-    blocks
-        .map(|(at, block)| Request::parse(at, block))
-        .collect()
-}
-
-impl Request {
-    fn parse(at: usize, block: &str) -> Self {
-        let block = block.trim_start_matches('\n').trim_end_matches("%%\n");
-        let (name, block) = match block
-            .strip_prefix("# ")
-            .and_then(|rest| rest.split_once('\n'))
-        {
-            Some((name, rest)) => (name.to_owned(), rest),
-            None => (format!("request {}", at + 1), block),
-        };
-        let scripted = [("\n@@\n", false), ("\n@@ close\n", true)];
-        let found = scripted
-            .iter()
-            .find_map(|(mark, closes)| Some((block.split_once(mark)?, *closes)));
-        let (block, script) = match found {
-            Some(((block, says), closes)) => (block, Some(Script::parse(says, closes))),
-            None => (block, None),
-        };
-        let (head, content) = block
-            .split_once("\n\n")
-            .unwrap_or((block.trim_end_matches('\n'), ""));
-        let text = format!("{head}\n\n{content}").replace('\n', "\r\n");
-        Self {
-            name,
-            is_head: text.starts_with("HEAD "),
-            bytes: text.into_bytes(),
-            script,
-        }
-    }
-}
-
-/// What came of one block.
+/// What came of one request.
 struct Outcome {
     responses: Vec<Response>,
     /// How the connection ended.
     end: String,
     seen: Vec<Seen>,
+    /// The codes of messages in the error log that the suite asks for.
+    logged: Vec<String>,
     /// What to write instead of ports and paths, which differ from run to run.
     names: Vec<(String, &'static str)>,
 }
 
-fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
+fn run(program: &Program, conf: &str, requests: &[Request], codes: &[String]) -> Run {
     let script = Arc::new(Mutex::new(None::<Script>));
     let origin = |name: &str| {
         let script = Arc::clone(&script);
@@ -275,24 +185,27 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
         (b.port().to_string(), "PORT-B"),
         (server.port().to_string(), "PORT"),
     ];
+    let said = server.file("said") + &server.error_log();
     let mut outcomes = Vec::new();
     let mut before = (0, 0);
     for request in requests {
+        let log = server.error_log().len();
         *script.lock().expect("no panic while held") =
             request.script.as_ref().map(|script| Script {
                 bytes: fill_in(&script.bytes, &a, &b),
                 ..*script
             });
         let mut client = server.client();
-        let bytes: Vec<u8> = match std::str::from_utf8(&request.bytes) {
+        let bytes = request.bytes(server.port());
+        let bytes = match std::str::from_utf8(&bytes) {
             Ok(text) => filled(text).into_bytes(),
-            Err(_) => request.bytes.clone(),
+            Err(_) => bytes,
         };
         client.try_send(&bytes).ok();
         client.half_close();
         let mut responses = Vec::new();
         let end = loop {
-            match client.try_response(request.is_head) {
+            match client.try_response(request.is_head()) {
                 Ok(response) => responses.push(response),
                 Err(Broken::Closed) => break "closed".to_owned(),
                 Err(broken) => break broken.to_string(),
@@ -301,14 +214,25 @@ fn run(program: &Program, conf: &str, requests: &[Request]) -> Vec<Outcome> {
         let mut seen = a.seen().split_off(before.0);
         seen.extend(b.seen().split_off(before.1));
         before = (a.count(), b.count());
+        let logged = server.error_log().split_off(log);
         outcomes.push(Outcome {
             responses,
             end,
             seen,
+            logged: mentioned(codes, &logged),
             names: names.clone(),
         });
     }
-    outcomes
+    Run {
+        said: mentioned(codes, &said),
+        outcomes,
+    }
+}
+
+/// Which of the codes a text has. httpd reads its configuration twice, so how often does not count.
+fn mentioned(codes: &[String], text: &str) -> Vec<String> {
+    let found = codes.iter().filter(|code| text.contains(code.as_str()));
+    found.cloned().collect()
 }
 
 /// A scripted answer with the places of the backends.
@@ -426,6 +350,7 @@ fn differing(theirs: &Outcome, ours: &Outcome) -> Vec<String> {
         ours.responses.len().to_string(),
     );
     pair("end", theirs.end.clone(), ours.end.clone());
+    pair("logged", theirs.logged.join(" "), ours.logged.join(" "));
     for (at, (their, our)) in theirs.responses.iter().zip(&ours.responses).enumerate() {
         pair(
             &format!("status {at}"),
@@ -560,48 +485,4 @@ impl Outcome {
             .expect("a pattern of ours");
         product.replace_all(&named, "PRODUCT").into_owned()
     }
-}
-
-/// The differences that are meant: lines of `name of the request: beginning of the difference`, and comments that say why.
-struct Known {
-    entries: Vec<(String, std::cell::Cell<bool>)>,
-}
-
-impl Known {
-    fn read(path: &Path) -> Self {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let lines = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Self {
-            entries: lines
-                .map(|line| (line.to_owned(), std::cell::Cell::new(false)))
-                .collect(),
-        }
-    }
-
-    fn has(&self, request: &str, difference: &str) -> bool {
-        let full = format!("{request}: {difference}");
-        let any = format!("*: {difference}");
-        let found = self
-            .entries
-            .iter()
-            .find(|(entry, _)| full.starts_with(entry) || any.starts_with(entry));
-        if let Some((_, was_seen)) = found {
-            was_seen.set(true);
-        }
-        found.is_some()
-    }
-
-    fn unused(&self) -> impl Iterator<Item = &str> {
-        self.entries
-            .iter()
-            .filter(|(_, was_seen)| !was_seen.get())
-            .map(|(entry, _)| entry.as_str())
-    }
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -163,6 +163,28 @@ fn a_client_cannot_strip_what_the_configuration_has_set() {
 }
 
 #[test]
+fn a_value_that_is_none_is_answered_with_500() {
+    let origin = origin();
+    let tine = Tine::start(&format!(
+        "ProxyPass / {}/\nSetEnv BAD a\u{1}b\nHeader always set X-A 1\n\
+         <Location /response>\nHeader set X-Bad %{{BAD}}e\n</Location>\n\
+         <Location /request>\nRequestHeader set X-Bad %{{BAD}}e\n</Location>\n",
+        origin.url()
+    ));
+    let response = tine.get("/response").expect(500);
+    assert_eq!(fields(&response, &["X-Bad", "X-A"]), ["", "1"]);
+    if is_peer() {
+        return;
+    }
+    let response = tine
+        .send("GET /request HTTP/1.1\r\nHost: t\r\nX-Bad: theirs\r\nConnection: close\r\n\r\n")
+        .expect(500);
+    assert_eq!(fields(&response, &["X-A"]), ["1"]);
+    assert_eq!(origin.count(), 1, "the backend was not asked");
+    tine.wait_log("TN0360: a value for X-Bad has control characters");
+}
+
+#[test]
 fn no_edit_changes_how_messages_are_framed() {
     if is_peer() {
         return;

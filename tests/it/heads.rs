@@ -195,3 +195,18 @@ fn a_route_cookie_by_header_makes_sessions_stick() {
         assert_eq!(again.field("set-cookie"), None);
     }
 }
+
+#[test]
+fn nokeepalive_ends_the_connection_unless_a_proxy_is_in_between() {
+    let origin = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let tine = proxy(&origin, "BrowserMatch old nokeepalive");
+    let mut client = tine.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: old\r\nVia: 1.1 proxy\r\n\r\n");
+    assert_eq!(client.response().expect(200).field("connection"), None);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: new\r\n\r\n");
+    assert_eq!(client.response().expect(200).field("connection"), None);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: old\r\nConnection: keep-alive\r\n\r\n");
+    let last = client.response().expect(200);
+    assert_eq!(last.field("connection"), Some("close"));
+    assert!(client.is_closed());
+}

@@ -1,6 +1,6 @@
 //! Variables of requests, from the line that sets one to whoever reads it.
 
-use crate::harness::{Origin, Setup, Tine, until};
+use crate::harness::{DeadPort, Origin, Setup, Tine, httpd, until};
 
 fn origin() -> Origin {
     Origin::start("origin", |call| call.reply(200, &[], b"from the backend"))
@@ -46,6 +46,25 @@ fn logs_show_what_a_request_and_its_attempt_have_set() {
 }
 
 #[test]
+fn the_error_log_shows_what_a_failed_attempt_has_set() {
+    if httpd::is_peer() {
+        // The message is ours.
+        return;
+    }
+    let dead = DeadPort::new();
+    let tine = Tine::start(&format!(
+        "ErrorLogFormat \"%{{zone}}e %{{BALANCER_WORKER_ROUTE}}e %M\"\n\
+         SetEnvIf X-Zone (.+) zone=$1\n\
+         <Proxy balancer://pool>\nBalancerMember {} route=r1\n</Proxy>\n\
+         ProxyPass / balancer://pool/\n",
+        dead.url()
+    ));
+    tine.send("GET / HTTP/1.1\r\nHost: t\r\nX-Zone: eu\r\nConnection: close\r\n\r\n")
+        .expect(503);
+    tine.wait_log("eu r1 TN0302: ");
+}
+
+#[test]
 fn no_proxy_keeps_a_request_here_and_access_rules_see_variables() {
     let origin = origin();
     let url = origin.url();
@@ -73,4 +92,53 @@ fn no_proxy_keeps_a_request_here_and_access_rules_see_variables() {
     });
     assert_eq!(tine.file("logs/zone").lines().next(), Some("eu"));
     assert_eq!(origin.count(), 2);
+}
+
+#[test]
+fn a_request_may_name_the_host_where_a_mapping_lets_it_and_nothing_more() {
+    let (one, two) = (
+        origin(),
+        Origin::start("two", |call| call.reply(200, &[], b"two")),
+    );
+    let tine = Tine::start(
+        "ProxyPassInterpolateEnv On\n\
+         SetEnvIf X-Backend \"^(.*)$\" backend=$1\n\
+         ProxyPass /header http://${backend}/h interpolate\n\
+         ProxyPassMatch \"^/to/([^/]*)/(.*)$\" http://$1/$2\n",
+    );
+    let get = |path: &str, backend: &str| {
+        let field = format!("X-Backend: {backend}\r\n");
+        tine.send(&format!(
+            "GET {path} HTTP/1.1\r\nHost: t\r\n{field}Connection: close\r\n\r\n"
+        ))
+    };
+    let (a, b) = (one.port(), two.port());
+    for _ in 0..2 {
+        get(&format!("/to/localhost:{a}/x%20y?z"), "").expect(200);
+        get("/header/x", &format!("127.0.0.1:{b}")).expect(200);
+    }
+    let seen = one.seen();
+    assert_eq!(seen[0].line(), "GET /x%20y?z HTTP/1.1");
+    assert_eq!(
+        seen[0].field("host"),
+        Some(format!("localhost:{a}").as_str())
+    );
+    assert_eq!(seen[0].field("connection"), Some("close"));
+    assert_eq!(two.seen()[1].line(), "GET /h/x HTTP/1.1");
+    if httpd::is_peer() {
+        // It takes any of these for a URL.
+        return;
+    }
+    for (path, backend) in [
+        (format!("/to/me@127.0.0.1:{a}/x"), String::new()),
+        (format!("/to/127.0.0.1:{a}%3Fx/y"), String::new()),
+        (format!("/to/127.0.0.1:{a}%23/y"), String::new()),
+        ("/header/x".to_owned(), format!("127.0.0.1:{b}/other")),
+        ("/header/x".to_owned(), format!("127.0.0.1:1@127.0.0.1:{b}")),
+        ("/header/x".to_owned(), String::new()),
+    ] {
+        get(&path, &backend).expect(403);
+    }
+    assert_eq!((one.count(), two.count()), (2, 2));
+    tine.wait_log("TN0341: what /header/x fills in is no host and port: http://");
 }

@@ -313,6 +313,10 @@ fn add_member(
         .get(index)
         .is_some_and(|known| known.members.iter().any(|known| known.url == url));
     if is_there {
+        let shown = url.visible();
+        scope.inform(Complaint::new(format!(
+            "AH01149: Sharing worker '{shown}' instead of creating new worker '{shown}'"
+        )));
         for pair in pairs {
             let message = format!(
                 "AH01150: Ignoring parameter '{}={}' for worker '{}' because of worker sharing",

@@ -110,7 +110,7 @@ pub(super) static TABLE: &[Directive] = &[
         |scope, args| {
             let media_type = args.text(0).to_owned();
             let added = args.texts().skip(1).map(|ending| AddedType {
-                ending: ending.trim_start_matches('.').to_ascii_lowercase(),
+                ending: ending_of(ending),
                 media_type: media_type.clone(),
             });
             let added: Vec<AddedType> = added.collect();
@@ -118,6 +118,33 @@ pub(super) static TABLE: &[Directive] = &[
             Ok(())
         },
     ),
+    Directive::new(
+        "AddHandler",
+        MIME,
+        Arity::TwoOrMore,
+        ANYWHERE,
+        "a handler for files with these endings; none is available, so they are not served",
+        "AddHandler cgi-script .cgi",
+        add_handler,
+    )
+    .long("What another server would run must not be shown instead: requests for such files are answered with 404."),
+    Directive::new(
+        "AddDefaultCharset",
+        CORE,
+        Arity::One,
+        ANYWHERE,
+        "the charset of text/html and text/plain whose sender names none",
+        "AddDefaultCharset utf-8",
+        |scope, args| {
+            let charset = match choice(args.text(0), &[("off", None), ("on", Some("iso-8859-1"))]) {
+                Some(switch) => switch.map(str::to_owned),
+                None => Some(args.text(0).to_owned()),
+            };
+            scope.dir.default_charset = scope.set(charset);
+            Ok(())
+        },
+    )
+    .default("Off"),
     Directive::new(
         "ForceType",
         CORE,
@@ -177,6 +204,27 @@ fn types_config(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint>
         }
     }
     Ok(())
+}
+
+fn add_handler(scope: &mut Scope<'_>, args: &Args<'_>) -> Result<(), Complaint> {
+    if args.text(0).eq_ignore_ascii_case("default-handler") {
+        return Ok(());
+    }
+    if scope.build.warned.insert("AddHandler".to_owned()) {
+        let message = "AddHandler names a handler that is not available; files with these endings are not served";
+        scope.warn(
+            args.complaint(0, message)
+                .hint("map their paths to a backend that runs them"),
+        );
+    }
+    let endings = args.texts().skip(1).map(ending_of).collect::<Vec<_>>();
+    scope.dir.handled_endings.extend(endings);
+    Ok(())
+}
+
+/// An ending without its dot, in lower case.
+fn ending_of(word: &str) -> String {
+    word.trim_start_matches('.').to_ascii_lowercase()
 }
 
 /// Keeps of the options what is looked at, with httpd's complaints about all of them.

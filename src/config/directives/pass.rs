@@ -6,7 +6,7 @@
 use super::balancer::{balancer_index, balancer_name, is_balancer};
 use super::params::{self, Pair, Wording};
 use super::workers::{add_worker, shared_worker};
-use crate::config::args::{Word, choice};
+use crate::config::args::{Word, choice, is_glob};
 use crate::config::directive::{Arity, Contexts, Directive};
 use crate::config::model::{
     CookieMap, Destination, Mapping, MemberParams, PassPath, PassTarget, Pattern, ProxyPass,
@@ -89,15 +89,14 @@ pub(super) static TABLE: &[Directive] = &[
         "fill in variables where `interpolate` asks for it",
         "ProxyPassInterpolateEnv On",
         |scope, args| {
-            let on = args.flag()?;
-            if on {
-                scope.directive_is_later("ProxyPassInterpolateEnv On");
-            }
-            scope.dir.interpolate_env = scope.set(on);
+            scope.dir.interpolate_env = scope.set(args.flag()?);
             Ok(())
         },
     )
-    .default("Off"),
+    .default("Off")
+    .long(
+        "`${NAME}` is the variable of that name, empty if it is not set: in                 the path and the URL of a ProxyPass what SetEnvIf outside                 sections has set, in the others also what it set in sections.                 In a URL's authority it can only be a host, a port or both.",
+    ),
     Directive::new(
         "ProxyPassInherit",
         PROXY,
@@ -138,8 +137,11 @@ fn pass(scope: &mut Scope<'_>, args: &Args<'_>, is_match: bool) -> Result<(), Co
         PassTarget::Exclude
     } else {
         let is_regex = matches!(line.path, PassPath::Regex(_));
+        warn_about_expression(scope, &line.path);
         warn_about_slashes(scope, &line.path, line.url);
-        target(scope, line.url, &line.path, is_regex, &pairs)?
+        let is_filled = is_regex && line.url.text.contains('$')
+            || line.interpolate && line.url.text.contains("${");
+        target(scope, line.url, &line.path, is_regex, is_filled, &pairs)?
     };
     let from_location = matches!(scope.inside.subject, Subject::Location(_));
     let pass = ProxyPass {
@@ -166,10 +168,12 @@ fn read_line<'a>(
     is_match: bool,
 ) -> Result<Line<'a>, Complaint> {
     let mut path = match &scope.inside.subject {
-        Subject::Location(Pattern::Prefix(path)) => Some((PassPath::Prefix(path.clone()), None)),
-        Subject::Location(Pattern::Glob(path) | Pattern::Regex(path)) => {
-            Some((PassPath::Regex(path.clone()), None))
-        }
+        // httpd knows nothing but the argument here, and takes it for an expression when it looks like a pattern.
+        Subject::Location(pattern) => Some(if is_match || is_glob(pattern.text()) {
+            (PassPath::Regex(pattern.text().to_owned()), None)
+        } else {
+            (PassPath::Prefix(pattern.text().to_owned()), None)
+        }),
         Subject::Server | Subject::Proxy(_) | Subject::Files => None,
     };
     let in_location = path.is_some();
@@ -246,6 +250,17 @@ fn take_mapping(pairs: &mut Vec<Pair>) -> Result<Option<Mapping>, Complaint> {
     })
 }
 
+/// Warns when the expression of a LocationMatch is compared as a plain path, which matches hardly anything.
+fn warn_about_expression(scope: &mut Scope<'_>, path: &PassPath) {
+    if let (Subject::Location(Pattern::Regex(text)), PassPath::Prefix(_)) =
+        (&scope.inside.subject, path)
+    {
+        let message = format!("ProxyPass takes `{text}` for a path, not for an expression");
+        let hint = "write ProxyPassMatch in a LocationMatch";
+        scope.warn(Complaint::new(message).hint(hint));
+    }
+}
+
 /// Warns when one side ends in a slash and the other does not: the rest of the path is appended as it is.
 fn warn_about_slashes(scope: &mut Scope<'_>, path: &PassPath, url: &Word) {
     let PassPath::Prefix(path) = path else { return };
@@ -267,13 +282,14 @@ fn target(
     word: &Word,
     path: &PassPath,
     is_regex: bool,
+    is_filled: bool,
     pairs: &[Pair],
 ) -> Result<PassTarget, Complaint> {
     if is_balancer(&word.text) {
         let name = balancer_name(&word.text).ok_or_else(|| {
             Complaint::new(format!("ProxyPass URL must be absolute!: {}", word.text)).on(word)
         })?;
-        if is_regex && name.contains('$') {
+        if is_filled && name.contains('$') {
             return Ok(captured_balancer(scope, word, name, pairs));
         }
         let index = balancer_index(scope, &name);
@@ -305,6 +321,10 @@ fn target(
     let name = match shared_worker(scope, &url, is_template) {
         Some(name) => {
             let shown = masked(&name);
+            scope.inform(Complaint::new(format!(
+                "AH01145: Sharing worker '{shown}' instead of creating new worker '{}'",
+                masked(&text)
+            )));
             for pair in pairs {
                 let message = format!(
                     "AH01146: Ignoring parameter '{}={}' for worker '{shown}' because of worker sharing",
@@ -320,6 +340,9 @@ fn target(
         None => {
             let mut parameters = MemberParams::default();
             params::member(scope, &mut parameters, pairs, Wording::Plain("ProxyPass"));
+            if url.has_capture_in_authority() {
+                warn_about_reuse(scope, &url, pairs);
+            }
             add_worker(scope, url, parameters, is_template)
         }
     };
@@ -328,6 +351,19 @@ fn target(
         unix_socket,
         to: Destination::Worker(name),
     })
+}
+
+/// A host that a request fills in is asked for each time, whatever the line says.
+fn warn_about_reuse(scope: &mut Scope<'_>, url: &WorkerUrl, pairs: &[Pair]) {
+    let is_about = |pair: &&Pair| {
+        pair.key.eq_ignore_ascii_case("enablereuse")
+            || pair.key.eq_ignore_ascii_case("disablereuse")
+    };
+    if let Some(pair) = pairs.iter().find(is_about) {
+        let message = format!("AH10400: enablereuse/disablereuse ignored for worker {url}");
+        let hint = "connections to a host that the request fills in serve one request";
+        scope.warn(Complaint::new(message).over(pair.range.clone()).hint(hint));
+    }
 }
 
 /// A balancer whose name the request fills in: it is looked up then, so parameters have nothing to go to.

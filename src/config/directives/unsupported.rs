@@ -27,14 +27,14 @@ pub(super) static TABLE: &[Directive] = policies! {
     "core_module" Refuse "expressions are not available; use VirtualHost and Location sections":
         "<If" "<ElseIf" "<Else";
     "core_module" Warn "handlers are set with SetHandler":
-        "AddHandler" "RemoveHandler";
+        "RemoveHandler";
     "filter_module" Warn "content is passed on as the backend sends it":
         "AddOutputFilterByType";
     "core_module" Refuse "content is passed on as the backend sends it":
         "SetInputFilter" "SetOutputFilter" "AddInputFilter" "AddOutputFilter"
         "RemoveInputFilter" "RemoveOutputFilter";
     "core_module" Ignore "":
-        "AllowOverrideList" "AccessFileName" "AddDefaultCharset"
+        "AllowOverrideList" "AccessFileName"
         "ContentDigest" "DefaultType" "EnableMMAP" "EnableSendfile" "FileETag"
         "AcceptPathInfo" "CGIMapExtension" "CGIPassAuth" "CGIVar" "NWSSLTrustedCerts" "MaxRanges"
         "MaxRangeOverlaps" "MaxRangeReversals" "RLimitCPU" "RLimitMEM" "RLimitNPROC" "ServerPath"

@@ -54,6 +54,10 @@ merged! {
         pub directory_slash: Setting<bool> => over,
         /// `AddType`; the last one of an ending wins.
         pub added_types: Vec<AddedType> => append,
+        /// The endings of `AddHandler`, without dots, in lower case.
+        pub handled_endings: Vec<String> => append,
+        /// `AddDefaultCharset`; `None` is `Off`.
+        pub default_charset: Setting<Option<String>> => over,
         /// `ForceType`.
         pub force_type: Setting<Option<String>> => over,
         /// `Header` and `RequestHeader`.

@@ -46,8 +46,8 @@ pub use server::{
 };
 
 pub(crate) use forward::mask;
-pub(crate) use url::strip_prefix_ignore_case;
 pub use url::{UrlError, WorkerUrl, default_port, masked};
+pub(crate) use url::{begins_path, strip_prefix_ignore_case};
 pub use vars::{Attribute, Change, LateVars, SetEnvIf};
 
 use super::diagnostic::Diagnostic;

@@ -130,7 +130,8 @@ impl WorkerUrl {
 
     /// `host[:port]` as a Host field would carry it: brackets back, default port omitted.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') {
+        // A host that a request fills in may have its port with it.
+        let host = if self.host.contains(':') && !self.host.contains('$') {
             format!("[{}]", self.host)
         } else {
             self.host.clone()
@@ -167,7 +168,7 @@ impl WorkerUrl {
         }
     }
 
-    /// True when host or port hold a `$n`, which a request fills in.
+    /// True when host or port hold a `$n` or a `${NAME}`, which a request fills in.
     pub fn has_capture_in_authority(&self) -> bool {
         self.host.contains('$')
     }
@@ -236,17 +237,22 @@ pub fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// How long the authority at the start of `rest` is. A `$1` that stands for the whole path begins it: `http://host:8080$1`.
+/// How long the authority at the start of `rest` is. A `$1` at its end that stands for the whole path begins it: `http://host:8080$1`.
 fn authority_length(rest: &str) -> usize {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let dollar = rest.get(..end).and_then(|authority| authority.find('$'));
-    let begins_path = |at: usize| {
-        let mut after = rest.get(at + 1..).unwrap_or_default().bytes();
-        at > 0
-            && after.next().is_some_and(|byte| byte.is_ascii_digit())
-            && matches!(after.next(), None | Some(b'/' | b'?' | b'#' | b'$'))
-    };
-    dollar.filter(|&at| begins_path(at)).unwrap_or(end)
+    let authority = rest.get(..end).unwrap_or_default();
+    let groups = authority.match_indices('$').map(|(at, _)| at);
+    let mut paths = groups.filter(|&at| begins_path(authority, at));
+    paths.next().unwrap_or(end)
+}
+
+/// Whether the `$1` at this place of an authority and whatever follows it are its path. Behind a colon it is the port.
+pub(crate) fn begins_path(authority: &str, at: usize) -> bool {
+    let (before, groups) = authority.split_at_checked(at).unwrap_or_default();
+    let mut groups = groups.split('$').skip(1);
+    !before.is_empty()
+        && !before.ends_with(':')
+        && groups.all(|group| group.len() == 1 && group.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Splits `unix:PATH|URL`.
@@ -287,13 +293,19 @@ fn split_port(host_port: &str) -> Result<(String, Option<u16>), UrlError> {
     let port = match port {
         None | Some("") => None,
         // `http://$1:$2/` gets its port from the request; the host is marked instead.
-        Some(port) if port.starts_with('$') => return Ok((format!("{host}:{port}"), None)),
+        Some(port) if is_group(port) => return Ok((format!("{host}:{port}"), None)),
         Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
             Some(port.parse().map_err(|_| UrlError::Unparsable)?)
         }
         Some(_) => return Err(UrlError::Unparsable),
     };
     Ok((host.to_owned(), port))
+}
+
+/// Whether a text begins with `$1`; a variable for a port is refused, as by httpd.
+fn is_group(text: &str) -> bool {
+    let digit = text.strip_prefix('$').and_then(|rest| rest.chars().next());
+    digit.is_some_and(|digit| digit.is_ascii_digit())
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -330,6 +342,10 @@ mod tests {
             ("http://a:80$1", "http://a$1"),
             ("http://A$1?x=$2", "http://a$1?x=$2"),
             ("http://$1.a/", "http://$1.a/"),
+            ("http://$1:$2/", "http://$1:$2/"),
+            ("http://$1$2", "http://$1$2"),
+            ("http://a:$1/", "http://a:$1/"),
+            ("http://${Host}/x", "http://${host}/x"),
             ("http://a$1.b/", "http://a$1.b/"),
             ("unix:/run/x.sock|http://app/y", "http://app/y"),
             ("unix:/run/x.sock|fcgi:", "fcgi://localhost"),
@@ -347,6 +363,7 @@ mod tests {
             ("http:///x", UrlError::NotAbsolute),
             ("http://a:80x/", UrlError::Unparsable),
             ("http://a:70000/", UrlError::Unparsable),
+            ("http://a:${port}/", UrlError::Unparsable),
             ("http://a b/", UrlError::Unparsable),
             ("http://[::1/", UrlError::Unparsable),
             ("unix:/run/x.sock", UrlError::BadSocket),

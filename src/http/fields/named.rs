@@ -1,9 +1,9 @@
 //! Edits of lines by a name that the configuration chose, which need not be one that tine knows.
 //!
-//! Know first: these do what APR's tables do, as operators know it from mod_headers: *put* replaces all lines of a name and writes the name
-//! anew, *extend* lengthens the first line only, *add* never looks what is there.
+//! Know first: these do what APR's tables do, as operators know it from mod_headers: *put* replaces all lines of a name by the first,
+//! *extend* lengthens the first line only, *add* never looks what is there, *edit* ends with the edited lines at the end.
 
-use super::{FieldId, FieldSet, Fields, Line, is_token, is_value, offset};
+use super::{FieldId, FieldSet, Fields, Line, is_token, is_value};
 
 /// The name of a field, recognised once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,14 +53,14 @@ impl Fields {
         Some(line.value(&self.bytes))
     }
 
-    /// Replaces every line of a name by one, which stands where the first was, or else at the end.
+    /// Replaces every line of a name by one, which stands where the first was and is written like it, or else at the end.
     pub fn put(&mut self, name: &FieldName, value: &[u8]) {
         let Some(first) = self.place(name) else {
             self.add(name, value);
             return;
         };
-        self.is_dirty |= !is_token(&name.text) || !is_value(value);
-        self.write_line(first, name, |bytes, _| bytes.extend_from_slice(value));
+        self.is_dirty |= !is_value(value);
+        self.renew(first, |bytes, _| bytes.extend_from_slice(value));
         self.keep_only(name, first);
     }
 
@@ -106,37 +106,31 @@ impl Fields {
         if of_name.count() < 2 {
             return;
         }
-        // The written name stays: it is the sender's.
-        let written = FieldName {
-            id: name.id,
-            text: self
-                .lines
-                .get(first)
-                .map_or(&b""[..], |line| line.name(&self.bytes))
-                .into(),
-        };
-        self.write_line(first, &written, |bytes, lines| {
-            let mut is_first = true;
-            for line in lines {
-                if !written.is_of(line, bytes) {
+        self.renew(first, |bytes, lines| {
+            for (at, line) in lines.iter().enumerate() {
+                if !name.is_of(line, bytes) {
                     continue;
                 }
-                if !is_first {
+                if at != first {
                     bytes.extend_from_slice(b", ");
                 }
-                is_first = false;
                 bytes.extend_from_within(line.value_range());
             }
         });
-        self.keep_only(&written, first);
+        self.keep_only(name, first);
     }
 
-    /// Lets `edit` rewrite the value of every line of a name; `None` leaves a line alone.
+    /// Lets `edit` rewrite the value of every line of a name, of which there are some, and puts these lines last; `None` leaves a value alone.
     pub fn edit(&mut self, name: &FieldName, mut edit: impl FnMut(&[u8]) -> Option<Vec<u8>>) {
+        if self.place(name).is_none() {
+            return;
+        }
         self.rewrite(|id, line, value| {
             let is_same = id == name.id && (id != FieldId::Other || name.is(line));
             if is_same { edit(value) } else { None }
         });
+        let bytes = &self.bytes;
+        self.lines.sort_by_key(|line| name.is_of(line, bytes));
     }
 
     /// Puts other lines in front of these.
@@ -158,27 +152,6 @@ impl Fields {
         self.lines
             .iter()
             .position(|line| name.is_of(line, &self.bytes))
-    }
-
-    /// Writes a line anew at the end of the buffer, its name too.
-    fn write_line(
-        &mut self,
-        index: usize,
-        name: &FieldName,
-        write: impl FnOnce(&mut Vec<u8>, &[Line]),
-    ) {
-        let at = self.bytes.len();
-        self.bytes.extend_from_slice(&name.text);
-        self.bytes.extend_from_slice(b": ");
-        let from = self.bytes.len();
-        write(&mut self.bytes, &self.lines);
-        let value_len = offset(self.bytes.len() - from);
-        self.bytes.extend_from_slice(b"\r\n");
-        if let Some(line) = self.lines.get_mut(index) {
-            line.at = offset(at);
-            line.name_len = offset(name.text.len());
-            line.value_len = value_len;
-        }
     }
 
     fn keep_only(&mut self, name: &FieldName, first: usize) {
@@ -217,9 +190,9 @@ mod tests {
         type Edit = fn(&mut Fields);
         let rows: &[(&str, Edit, &str)] = &[
             (
-                "put replaces all, and the name's case",
+                "put replaces all",
                 |f| f.put(&name("X-A"), b"new"),
-                "Host: h; X-A: new; Via: v; ",
+                "Host: h; x-a: new; Via: v; ",
             ),
             (
                 "put adds what is missing",
@@ -229,7 +202,7 @@ mod tests {
             (
                 "put of a known name",
                 |f| f.put(&name("HOST"), b"g"),
-                "HOST: g; x-a: 1; Via: v; X-a: 2; ",
+                "Host: g; x-a: 1; Via: v; X-a: 2; ",
             ),
             (
                 "add never looks",
@@ -264,7 +237,7 @@ mod tests {
             (
                 "edit every line",
                 |f| f.edit(&name("X-A"), |v| Some([v, b"!"].concat())),
-                "Host: h; x-a: 1!; Via: v; X-a: 2!; ",
+                "Host: h; Via: v; x-a: 1!; X-a: 2!; ",
             ),
             (
                 "precede",

@@ -164,7 +164,10 @@ fn a_format_leaves_out_fields_that_have_nothing_to_show() {
     let sample = Sample::new();
     let about = About {
         fields: Some(&sample.request.fields),
-        env: Some(&sample.env),
+        env: Some(Variables {
+            attempt: &sample.env,
+            request: &sample.vars,
+        }),
         notes: Some(&sample.notes),
         local: Some("10.0.0.1:80".parse().unwrap()),
         peer: Some(client()),

@@ -164,6 +164,18 @@ pub(super) fn no_handler(ask: &Ask<'_>, url: &[u8]) -> Refused {
     Answer::error(ask, Status::INTERNAL_SERVER_ERROR)
 }
 
+/// A front that names nobody who could be dialled, such as one with a variable that is not filled in.
+pub(super) fn no_host(ask: &Ask<'_>, front: &[u8]) -> Refused {
+    let front = Raw(front);
+    ask.log_tagged(
+        Module::Proxy,
+        Level::Error,
+        Tag::Tn(342),
+        format_args!("{front} has no host that could be asked for; answering 502"),
+    );
+    Answer::proxy_error(ask, Status::BAD_GATEWAY, "DNS lookup failure")
+}
+
 /// The name and port of `Via`: never the client's name for us.
 pub(super) fn via_name<'a>(ask: &Ask<'a>) -> (&'a str, u16) {
     (&ask.site().name, ask.server_port())

@@ -10,11 +10,14 @@ use super::super::map::{PathForm, Way};
 use super::super::outgoing::{Sender, client_authority, write_target};
 use super::super::wishes::Wishes;
 use super::super::{Place, Proxy, traces};
-use super::answers::{Refused, no_handler, no_member, no_upgrade, refuse, tell_hostless, via_name};
+use super::answers::{
+    Refused, no_handler, no_host, no_member, no_upgrade, refuse, tell_hostless, via_name,
+};
 use super::{is_traced, now_ms, url};
 use crate::balancer::{self, Balancer, Choice, Event, Lease, Member, Request, Session, Silent};
 use crate::codec::BadLine;
 use crate::config::model::{self, BadHeader, EncodedSlashes};
+use crate::http::host::Authority;
 use crate::log::{Environment, Trace22};
 use crate::request::{Ask, Plan, Verdict};
 use std::time::Duration;
@@ -22,6 +25,8 @@ use std::time::Duration;
 /// Where a request is to go.
 struct Goal<'a> {
     way: &'a Way,
+    /// What stands before it.
+    front: &'a [u8],
     /// The decoded or raw path behind the target's front.
     path: &'a [u8],
     form: PathForm,
@@ -40,6 +45,10 @@ impl Proxy {
         let planned = match self.goal(ask) {
             Some(goal) => match goal.way {
                 Way::Balancer(index) => self.through_balancer(ask, plan, &goal, *index),
+                Way::NamedBalancer => match self.named_balancer(ask, goal.front) {
+                    Some(index) => self.through_balancer(ask, plan, &goal, index),
+                    None => Err(no_handler(ask, &ask.route.claim.url)),
+                },
                 Way::Workers(workers) => self.to_worker(ask, plan, &goal, workers),
                 Way::Nobody => Err(no_handler(ask, &ask.route.claim.url)),
             },
@@ -58,13 +67,21 @@ impl Proxy {
         }
         let claim = &ask.route.claim;
         let (to, form) = self.map.rule(claim.rule)?;
-        // The front's length is the configuration's: nothing of the URL is parsed again.
-        let path = claim.url.get(to.front.len()..)?;
+        // The front's length is known: nothing of the URL is parsed again.
+        let (front, path) = claim.url.split_at_checked(claim.front)?;
         Some(Goal {
             way: &to.way,
+            front,
             path,
             form,
         })
+    }
+
+    /// The balancer that a front names.
+    fn named_balancer(&self, ask: &Ask<'_>, front: &[u8]) -> Option<u32> {
+        let name = front.strip_prefix(b"balancer://")?;
+        let name = std::str::from_utf8(name).ok()?;
+        self.site(ask.site().index)?.balancer(name)
     }
 
     fn through_balancer(
@@ -119,7 +136,7 @@ impl Proxy {
         plan.ticket.lease = Some(balancer.lease(member, ask.me.process, ask.slot));
         if is_traced {
             let worker = balancer.member(member).map_or("", Member::name);
-            let url = url(place, plan);
+            let url = url(place.front.as_bytes(), plan);
             ask.trace22(&Trace22::Rewritten {
                 balancer: name,
                 worker,
@@ -173,6 +190,7 @@ impl Proxy {
         let path = [root.as_bytes(), &ask.route.path].concat();
         let goal = Goal {
             way: &Way::Nobody,
+            front: &[],
             path: &path,
             form: PathForm::Decoded,
         };
@@ -204,7 +222,7 @@ impl Proxy {
         ));
         if is_traced(ask) {
             let scheme = &worker.place.scheme_name;
-            let url = url(&worker.place, plan);
+            let url = url(front(ask, &worker.place), plan);
             ask.trace22(&Trace22::FoundWorker {
                 scheme,
                 worker: worker.member.name(),
@@ -229,6 +247,12 @@ impl Proxy {
             ));
         };
         let site = ask.site();
+        let front = front(ask, place);
+        let host = if place.is_filled {
+            plan_address(plan, place, front).ok_or_else(|| no_host(ask, front))?
+        } else {
+            place.host.as_slice()
+        };
         let wishes = Wishes::of(&ask.route.vars, ask.keepalives);
         let upgrade = match wishes.is_http10 {
             true => None,
@@ -246,8 +270,8 @@ impl Proxy {
             dir: &ask.dir().config,
             headers: ask.dir().headers.as_deref(),
             product: &ask.env.product,
-            host: &place.host,
-            may_reuse: backend.pool.reuse,
+            host,
+            may_reuse: backend.may_reuse(),
             is_forward: false,
             wishes,
             probes: place.ping.is_some(),
@@ -275,7 +299,22 @@ impl Proxy {
         plan.content = wishes.content_rules(plan.head.expects_continue, place.ping);
         plan.backend = Some(backend);
         plan.bad_lines = bad_lines(ask);
-        self.send_through(ask, plan, &place.front, &place.name)
+        if place.is_filled {
+            let host = plan.address.host.clone();
+            self.send_through(ask, plan, front, &host)
+        } else {
+            self.send_through(ask, plan, front, &place.name)
+        }
+    }
+}
+
+/// What stands before the path: a worker's own front, or what the mapping's became with the request.
+pub(super) fn front<'a>(ask: &Ask<'a>, place: &'a Place) -> &'a [u8] {
+    let claim = &ask.route.claim;
+    if place.is_filled {
+        claim.url.get(..claim.front).unwrap_or_default()
+    } else {
+        place.front.as_bytes()
     }
 }
 
@@ -285,6 +324,24 @@ pub(super) fn bad_lines(ask: &Ask<'_>) -> BadLine {
         BadHeader::IsError => BadLine::Refuse,
         BadHeader::Ignore => BadLine::Skip,
         BadHeader::StartBody => BadLine::EndHead,
+    }
+}
+
+/// Names the host of a front in the plan; what `Host` says of it. `None` when it has none that could be dialled.
+fn plan_address<'f>(plan: &mut Plan, place: &Place, front: &'f [u8]) -> Option<&'f [u8]> {
+    let scheme = memchr::memmem::find(front, b"://")?;
+    let authority = front.get(scheme + "://".len()..)?;
+    let parsed = Authority::parse(authority).filter(|parsed| !parsed.host.is_empty())?;
+    let usual = model::default_port(&place.scheme_name);
+    let port = parsed.port.or(usual)?;
+    plan.address
+        .assign(std::str::from_utf8(parsed.host).ok()?, port);
+    // The usual port is left out, and port 80 whatever the scheme.
+    let is_usual = parsed.port.is_some() && (port == 80 || parsed.port == usual);
+    let end = authority.iter().rposition(|&byte| byte == b':');
+    match end {
+        Some(end) if is_usual => authority.get(..end),
+        _ => Some(authority),
     }
 }
 

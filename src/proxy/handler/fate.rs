@@ -139,7 +139,7 @@ fn next(
 }
 
 fn log_failure(ask: &Ask<'_>, plan: &Plan, failure: &Failure, next: &str) {
-    failure.log_next(ask, plan.label().as_deref(), next);
+    failure.log_next(ask, plan, next);
 }
 
 /// 2.2 named the host and the port of a backend that did not answer; what it said of connecting is a milestone.

@@ -16,7 +16,7 @@ use super::super::upgrade::{Upgrades, WEBSOCKET};
 use super::super::wishes::Wishes;
 use super::super::{Proxy, SiteProxy};
 use super::answers::{Refused, no_handler, refuse, via_name};
-use super::attempt::bad_lines;
+use super::attempt::{bad_lines, front};
 use crate::balancer::Lease;
 use crate::http::{ContentSize, FieldId, Form, Method, RequestHead, ResponseHead, Status, hop};
 use crate::log::{Level, Module, Raw, Tag, Trace22};
@@ -178,7 +178,7 @@ impl Proxy {
         &self,
         ask: &Ask<'_>,
         plan: &mut Plan,
-        front: &str,
+        front: &[u8],
         host: &str,
     ) -> Result<(), Refused> {
         let Some(site) = self.site(ask.site().index) else {
@@ -188,7 +188,7 @@ impl Proxy {
         if site.remotes.is_empty() {
             return Ok(());
         }
-        let url = [front.as_bytes(), plan.head.target.raw()].concat();
+        let url = [front, plan.head.target.raw()].concat();
         // A backend's host is configuration, so its addresses are not asked for.
         plan.ticket.exemption = Exemption::Refuted;
         let Some(remote) = site.remote_for(plan, &url, host) else {
@@ -208,7 +208,8 @@ impl Proxy {
         addresses: &[SocketAddr],
     ) -> Option<Verdict> {
         let site = self.site(ask.site().index)?;
-        if plan.ticket.remote.is_some() || !ask.route.is_forward {
+        let is_filled = || self.place(plan).is_some_and(|place| place.is_filled);
+        if plan.ticket.remote.is_some() || !(ask.route.is_forward || is_filled()) {
             // They are the other proxy's.
             return None;
         }
@@ -257,7 +258,7 @@ impl Proxy {
             Some(remote) => format!("trying {}:{} instead", remote.host, remote.port),
             None => "connecting directly instead".to_owned(),
         };
-        failure.log_next(ask, plan.label().as_deref(), &words);
+        failure.log_next(ask, plan, &words);
         self.tell_milestone(ask, plan, Milestone::Released);
         Some(self.replan(ask, plan, next.unwrap_or(NONE_LEFT)))
     }
@@ -293,7 +294,7 @@ impl Proxy {
         };
         let path = plan.head.target.raw();
         let path = if is_absolute {
-            path.strip_prefix(place.front.as_bytes()).unwrap_or(path)
+            path.strip_prefix(front(ask, place)).unwrap_or(path)
         } else {
             path
         };

@@ -1,10 +1,10 @@
 //! Paths as the client sent them, for `mapping=encoded` and `mapping=servlet`.
 //!
 //! Know first: an encoded path is normalised only where that cannot change its meaning – unreserved characters are decoded, dot
-//! segments and repeated slashes go. `%2F` stays `%2F`.
+//! segments and, with MergeSlashes, repeated slashes go. `%2F` stays `%2F`.
 
-/// Normalises an encoded path; `None` when it climbs above the root.
-pub(super) fn normalize(raw: &[u8]) -> Option<Vec<u8>> {
+/// Normalises an encoded path; `None` when it climbs above the root. Slashes at its beginning are always one.
+pub(super) fn normalize(raw: &[u8], merges_slashes: bool) -> Option<Vec<u8>> {
     let mut out: Vec<u8> = Vec::with_capacity(raw.len());
     let mut at = 0;
     while let Some(&byte) = raw.get(at) {
@@ -13,15 +13,20 @@ pub(super) fn normalize(raw: &[u8]) -> Option<Vec<u8>> {
                 out.push(plain);
                 at += 3;
             }
-            None if byte == b'/' && out.last() == Some(&b'/') => at += 1,
+            None if byte == b'/'
+                && (out == b"/" || merges_slashes && out.last() == Some(&b'/')) =>
+            {
+                at += 1;
+            }
             None => {
                 out.push(byte);
                 at += 1;
             }
         }
-        let ends_segment = matches!(raw.get(at), None | Some(b'/'));
-        if ends_segment {
-            drop_dots(&mut out)?;
+        let next = raw.get(at);
+        // The slash behind a segment goes with it.
+        if matches!(next, None | Some(b'/')) && drop_dots(&mut out)? && next.is_some() {
+            at += 1;
         }
     }
     Some(out)
@@ -37,8 +42,9 @@ fn unreserved_escape(bytes: &[u8]) -> Option<u8> {
     (plain.is_ascii_alphanumeric() || b"-._~".contains(&plain)).then_some(plain)
 }
 
-/// Takes a complete `.` or `..` segment off the end; the slash before it stays. `None` when `..` leads above the root.
-fn drop_dots(out: &mut Vec<u8>) -> Option<()> {
+/// Takes a complete `.` or `..` segment off the end, if there is one; the slash before it stays. `None` when `..` leads above the root.
+fn drop_dots(out: &mut Vec<u8>) -> Option<bool> {
+    let before = out.len();
     if out.ends_with(b"/.") {
         out.pop();
     } else if out.ends_with(b"/..") {
@@ -46,7 +52,7 @@ fn drop_dots(out: &mut Vec<u8>) -> Option<()> {
         let parent = out.iter().rposition(|&byte| byte == b'/')?;
         out.truncate(parent + 1);
     }
-    Some(())
+    Some(out.len() < before)
 }
 
 /// A path in the eyes of a servlet container: without parameters, every byte with the place it came from.
@@ -86,8 +92,18 @@ impl Servlet {
         Some(servlet)
     }
 
-    /// Where the byte after the first `length` bytes came from: parameters of the last matched segment lie behind that place.
-    pub(super) fn origin(&self, length: usize) -> usize {
+    /// What of the raw path follows the first `length` bytes of this one. Parameters of the last matched segment are in it, unless
+    /// nothing else is: httpd drops those of a path that matches as a whole.
+    pub(super) fn rest<'r>(&self, raw: &'r [u8], length: usize) -> &'r [u8] {
+        match self.path.get(length..).unwrap_or_default() {
+            [] => &[],
+            [b'/'] => b"/",
+            _ => raw.get(self.origin(length)..).unwrap_or_default(),
+        }
+    }
+
+    /// Where the byte after the first `length` bytes came from.
+    fn origin(&self, length: usize) -> usize {
         match length
             .checked_sub(1)
             .and_then(|last| self.origins.get(last))
@@ -131,8 +147,23 @@ mod tests {
             ("/%zz%", Some("/%zz%")),
         ];
         for (raw, expected) in rows {
-            let found = normalize(raw.as_bytes()).map(|path| String::from_utf8(path).unwrap());
+            let found =
+                normalize(raw.as_bytes(), true).map(|path| String::from_utf8(path).unwrap());
             assert_eq!(found.as_deref(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn slashes_stay_without_merging_except_in_front() {
+        for (raw, expected) in [
+            ("//a//b", "/a//b"),
+            ("///", "/"),
+            ("/a//../b", "/a/b"),
+            ("/a/.//./b", "/a//b"),
+            ("/a/../", "/"),
+        ] {
+            let found = normalize(raw.as_bytes(), false);
+            assert_eq!(found.as_deref(), Some(expected.as_bytes()), "{raw}");
         }
     }
 
@@ -158,6 +189,15 @@ mod tests {
         let raw = b"/x/..;/s;a=b/y;z";
         let servlet = Servlet::read(raw).unwrap();
         assert_eq!(servlet.path, b"/s/y");
-        assert_eq!(&raw[servlet.origin(2)..], b";a=b/y;z");
+        assert_eq!(servlet.rest(raw, 2), b";a=b/y;z");
+        for (raw, rest) in [
+            ("/s;a=b", ""),
+            ("/s;a=b/", "/"),
+            ("/s;a=b//;c", "/"),
+            ("/s;a=b/c", ";a=b/c"),
+        ] {
+            let servlet = Servlet::read(raw.as_bytes()).unwrap();
+            assert_eq!(servlet.rest(raw.as_bytes(), 2), rest.as_bytes(), "{raw}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Reference §3.7, §3.8 and §6.5 as tables; what httpd does was taken from httpd 2.4 itself.
 
 use super::*;
-use crate::config::Place;
+use crate::config::{Place, Setting};
 
 fn reverse(path: &str, url: &str) -> ProxyPassReverse {
     ProxyPassReverse {
@@ -29,6 +29,11 @@ fn rewritten(dir: &DirConfig, fields: &[(&str, &str)]) -> Vec<String> {
         dir,
         members: &members,
         origin: &|| "http://h:99".to_owned(),
+        variable: &|name| match name {
+            "site" => Some(b"eu"),
+            "evil" => Some(b"x;y"),
+            _ => None,
+        },
     };
     let mut head = Fields::new();
     for (name, value) in fields {
@@ -206,5 +211,41 @@ fn what_belongs_to_the_backends_connection_ends_here() {
             "Expires: 0",
             "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT",
         ]
+    );
+}
+
+#[test]
+fn variables_are_filled_in_where_both_switches_are_on() {
+    let entry = |interpolate| ProxyPassReverse {
+        interpolate,
+        ..reverse("/${site}${none}${evil}/", "http://${site}.back/")
+    };
+    let map = |internal: &str, public: &str| CookieMap {
+        interpolate: true,
+        ..cookie(internal, public)
+    };
+    let dir = |is_on, interpolate| DirConfig {
+        interpolate_env: Setting::new(is_on, &Place::new("t", 1)),
+        reverses: vec![entry(interpolate)],
+        cookie_paths: vec![map("/in/${site}", "/out/${site}")],
+        cookie_domains: vec![map("${site}.in", "${evil}${site}.out")],
+        ..DirConfig::default()
+    };
+    let fields = [
+        ("Location", "http://eu.back/x"),
+        ("Set-Cookie", "a=b; path=/in/eu/x; domain=eu.in"),
+    ];
+    assert_eq!(
+        rewritten(&dir(true, true), &fields),
+        [
+            "Location: http://h:99/eu/x",
+            "Set-Cookie: a=b; path=/out/eu; domain=eu.out"
+        ]
+    );
+    let plain = fields.map(|(name, value)| format!("{name}: {value}"));
+    assert_eq!(rewritten(&dir(false, true), &fields), plain);
+    assert_eq!(
+        rewritten(&dir(true, false), &fields).first(),
+        Some(&plain[0])
     );
 }

@@ -455,3 +455,66 @@ fn a_get_may_ask_for_a_part() {
     let document = shown("GET /a  Range: bytes=0-1", Some(Status::NOT_FOUND));
     assert_eq!(document, "404 0+17 -");
 }
+
+#[test]
+fn what_another_server_would_run_is_not_shown() {
+    let dir = DirConfig {
+        handled_endings: vec!["cgi".into()],
+        added_types: vec![AddedType {
+            ending: "php".into(),
+            media_type: "application/x-httpd-php".into(),
+        }],
+        ..DirConfig::default()
+    };
+    let mut section = super::super::testing::location("/run", DirConfig::default());
+    section.dir = super::super::testing::handled_by("cgi-script");
+    let mut plain = super::super::testing::location("/run/plain", DirConfig::default());
+    plain.dir = super::super::testing::handled_by(super::super::dir::FILE_HANDLER);
+    let main = Server {
+        document_root: set("/srv".into()),
+        location_defaults: dir,
+        locations: vec![section, plain],
+        ..Server::default()
+    };
+    let env = env(config(main, Vec::new()), Vec::new());
+    for (path, refused) in [
+        ("/a.html", None),
+        ("/a.cgi", Some(404)),
+        ("/A.CGI", Some(404)),
+        ("/a.cgi.bak", Some(404)),
+        ("/a.php", Some(404)),
+        ("/php", None),
+        ("/run/a", Some(404)),
+        ("/run/plain/a", None),
+    ] {
+        let answer = located(env, &format!("GET {path}")).1.err();
+        let status = answer.map(|answer| answer.status.as_u16());
+        assert_eq!(status, refused, "{path}");
+    }
+}
+
+#[test]
+fn texts_get_the_default_charset_if_they_have_none() {
+    let dir = DirConfig {
+        default_charset: set(Some("utf-8".into())),
+        ..DirConfig::default()
+    };
+    let env = open(dir, "");
+    let (route, _) = located(env, "GET /a");
+    let head = head("GET /a");
+    for (before, after) in [
+        ("text/html", "text/html; charset=utf-8"),
+        (
+            "Text/Plain; format=flowed",
+            "Text/Plain; format=flowed; charset=utf-8",
+        ),
+        ("text/html; Charset=koi8-r", "text/html; Charset=koi8-r"),
+        ("text/css", "text/css"),
+        ("text/htmlx", "text/htmlx"),
+    ] {
+        let mut fields = Fields::new();
+        fields.push_id(FieldId::ContentType, before.as_bytes());
+        add_charset(&asked(env, &head, &route), &mut fields);
+        assert_eq!(fields.get(FieldId::ContentType), Some(after.as_bytes()));
+    }
+}

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use super::value::{Facts, Value};
 use crate::config::model::{EditCondition, HeaderAction, HeaderEdit};
-use crate::http::fields::{FieldId, FieldName};
+use crate::http::Status;
+use crate::http::fields::{FieldId, FieldName, is_value};
 use crate::log::{Level, Module, Tag};
-use crate::request::{Ask, Case, Pattern, Template};
+use crate::request::{Answer, Ask, Case, Pattern, Template};
 
 /// One `Header` or `RequestHeader` line.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ enum Condition {
     Unset(String),
 }
 
-/// A value could not be used: it has control characters. The field is as it was.
+/// A value could not be used: it has control characters, or is too long to be edited. The field is as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spoilt {
     /// The field.
@@ -60,14 +61,28 @@ pub struct Spoilt {
 }
 
 impl Spoilt {
-    /// Says it in the error log.
-    pub fn log(&self, ask: &Ask<'_>) {
+    /// What a client is told when the field matters: without the edit, what it sent or a backend said would pass for what the configuration
+    /// wants.
+    #[must_use]
+    pub fn answer(&self, ask: &Ask<'_>) -> Box<Answer> {
         let name = &self.name;
         ask.log_tagged(
             Module::Headers,
             Level::Error,
             Tag::Tn(360),
-            format_args!("a value for {name} has control characters; leaving the field as it was"),
+            format_args!("a value for {name} has control characters or is too long to be edited; answering 500"),
+        );
+        Answer::error(ask, Status::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Says that a page of ours goes without the field.
+    pub fn log(&self, ask: &Ask<'_>) {
+        let name = &self.name;
+        ask.log_tagged(
+            Module::Headers,
+            Level::Error,
+            Tag::Tn(361),
+            format_args!("a value for {name} has control characters or is too long to be edited; leaving it out"),
         );
     }
 }
@@ -161,16 +176,29 @@ impl With {
 
 impl Replacement {
     /// The value with what matches replaced; `None` when nothing does.
-    pub(super) fn replace(&self, value: &[u8], facts: &Facts<'_>) -> Option<Vec<u8>> {
-        let mut groups = self.pattern.captures(value)?;
+    ///
+    /// # Errors
+    /// The value is or becomes longer than [`VALUE_MAX`], or could split a message.
+    pub(super) fn replace(
+        &self,
+        value: &[u8],
+        facts: &Facts<'_>,
+    ) -> Result<Option<Vec<u8>>, Unusable> {
+        let mut groups = match self.pattern.captures(value) {
+            Some(_) if value.len() > VALUE_MAX => return Err(Unusable),
+            Some(groups) => groups,
+            None => return Ok(None),
+        };
         let template = self.with.template(facts);
         let mut out = Vec::with_capacity(value.len() + 16);
         let mut rest = value;
-        loop {
-            let (start, end) = groups.span(0)?;
+        while let Some((start, end)) = groups.span(0) {
             out.extend_from_slice(rest.get(..start).unwrap_or_default());
             template.fill(&groups, &mut out);
             rest = rest.get(end..).unwrap_or_default();
+            if out.len() + rest.len() > VALUE_MAX {
+                return Err(Unusable);
+            }
             if !self.every {
                 break;
             }
@@ -182,15 +210,25 @@ impl Replacement {
                 out.push(*first);
                 rest = behind;
             }
-            if rest.is_empty() {
-                break;
+            let next = (!rest.is_empty()).then(|| self.pattern.captures(rest));
+            match next.flatten() {
+                Some(next) => groups = next,
+                None => break,
             }
-            let Some(next) = self.pattern.captures(rest) else {
-                break;
-            };
-            groups = next;
         }
         out.extend_from_slice(rest);
-        Some(out)
+        if is_value(&out) {
+            Ok(Some(out))
+        } else {
+            Err(Unusable)
+        }
     }
 }
+
+/// A value is too long to be edited, or what comes of it is no value.
+#[derive(Debug)]
+pub(super) struct Unusable;
+
+/// The longest value that is edited with an expression, and the longest that may come of it, which is httpd's limit for a substitution: every
+/// match costs time, and a client chooses how many there are.
+const VALUE_MAX: usize = 64 * 1024;

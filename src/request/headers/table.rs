@@ -99,9 +99,9 @@ impl<'a> Table<'a> {
                 self.unite(name);
                 let mut is_fine = true;
                 let mut replaced = |value: &[u8]| {
-                    let new = replacement.replace(value, facts)?;
-                    is_fine &= is_value(&new);
-                    is_value(&new).then_some(new)
+                    let new = replacement.replace(value, facts);
+                    is_fine &= new.is_ok();
+                    new.ok().flatten()
                 };
                 self.fields.edit(name, &mut replaced);
                 if let Some(response) = self.response_of(name)

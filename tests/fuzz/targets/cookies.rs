@@ -31,6 +31,7 @@ fuzz_target!(|input: &[u8]| {
         dir: &dir,
         members: &|_| MEMBERS.to_vec(),
         origin: &|| "http://public.test:8080".to_owned(),
+        variable: &|_| None,
     }
     .rewrite(&mut fields);
     assert!(fields.is_clean());
