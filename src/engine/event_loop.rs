@@ -16,8 +16,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -71,8 +71,8 @@ pub struct LoopBirth {
 #[derive(Debug)]
 pub struct Party {
     order: AtomicU32,
-    bells: crossbeam::queue::SegQueue<Arc<Waker>>,
-    size: usize,
+    /// The bell of each loop, once it has one.
+    bells: Vec<OnceLock<Arc<Waker>>>,
 }
 
 impl Party {
@@ -81,29 +81,38 @@ impl Party {
     pub fn new(size: usize) -> Self {
         Self {
             order: AtomicU32::new(0),
-            bells: crossbeam::queue::SegQueue::new(),
-            size,
+            bells: (0..size).map(|_| OnceLock::new()).collect(),
         }
+    }
+
+    /// Hangs a loop's bell up, and rings it: an order may have been given before.
+    fn join(&self, thread: u32, bell: Arc<Waker>) -> io::Result<()> {
+        let place = usize::try_from(thread)
+            .ok()
+            .and_then(|at| self.bells.get(at));
+        let _hung_already = place.map(|place| place.set(bell.clone()));
+        // Either who gives an order finds the bell, or the loop finds the order.
+        fence(Ordering::SeqCst);
+        bell.wake()
     }
 
     /// Gives an order to every loop. Orders only get stronger.
     pub fn tell(&self, order: Order) {
-        self.order.fetch_max(code(order), Ordering::Release);
+        self.order.fetch_max(code(order), Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         self.ring();
     }
 
     /// Wakes every loop.
     fn ring(&self) {
-        // Each bell goes round the queue once; a bell that can't ring belongs to a loop that has ended.
-        for _ in 0..self.size {
-            let Some(bell) = self.bells.pop() else { return };
+        for bell in self.bells.iter().filter_map(OnceLock::get) {
+            // A bell that can't ring belongs to a loop that has ended.
             let _gone = bell.wake();
-            self.bells.push(bell);
         }
     }
 
     fn order(&self) -> Option<Order> {
-        match self.order.load(Ordering::Acquire) {
+        match self.order.load(Ordering::SeqCst) {
             0 => None,
             1 => Some(Order::Drain),
             _ => Some(Order::Quit),
@@ -141,7 +150,7 @@ struct EventLoop {
 /// The resolver of this loop, made by the first question.
 #[derive(Debug)]
 struct Lookups {
-    resolver: std::sync::OnceLock<Resolver>,
+    resolver: OnceLock<Resolver>,
     bell: Arc<Waker>,
 }
 
@@ -161,7 +170,7 @@ impl EventLoop {
         } = birth;
         let poll = Poll::new()?;
         let bell = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        party.bells.push(bell.clone());
+        party.join(thread, bell.clone())?;
         if let Some(control) = &control {
             for (n, fd) in control.fds().enumerate() {
                 let raw = fd.as_raw_fd();
@@ -173,7 +182,7 @@ impl EventLoop {
             }
         }
         let resolver = Arc::new(Lookups {
-            resolver: std::sync::OnceLock::new(),
+            resolver: OnceLock::new(),
             bell,
         });
         let wires = Box::new(MioWires {
@@ -451,6 +460,26 @@ fn millis(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_loop_that_is_born_after_an_order_hears_it() {
+        let party = Party::new(2);
+        party.tell(Order::Drain);
+        let mut poll = Poll::new().unwrap();
+        let bell = Arc::new(Waker::new(poll.registry(), WAKER).unwrap());
+        party.join(1, bell).unwrap();
+        let mut events = Events::with_capacity(4);
+        let hear = |poll: &mut Poll, events: &mut Events| {
+            poll.poll(events, Some(Duration::ZERO)).unwrap();
+            !events.is_empty()
+        };
+        assert!(hear(&mut poll, &mut events));
+        assert_eq!(party.order(), Some(Order::Drain));
+        assert!(!hear(&mut poll, &mut events));
+        party.tell(Order::Quit);
+        assert!(hear(&mut poll, &mut events));
+        assert_eq!(party.order(), Some(Order::Quit));
+    }
 
     #[test]
     fn tokens_keep_kind_index_and_generation_apart() {

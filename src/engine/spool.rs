@@ -143,9 +143,12 @@ fn read_ahead(
     gear: &mut Gear,
     announced: ContentSize,
 ) -> Result<Read, Failure> {
-    let size_max = content_max(cell);
     let rules = cell.plan.content;
     let spools = rules.needs_length && announced == ContentSize::Unknown;
+    let size_max = match cell.route.dir() {
+        Some(dir) if spools => dir.limit_stored_bytes,
+        Some(_) | None => content_max(cell),
+    };
     let mut budget = BUDGET;
     while cell.request == Half::Open {
         let kept = client.input.kept().len();

@@ -169,9 +169,11 @@ pub struct Dir {
     pub handler: Option<&'static dyn Handler>,
     /// Which messages about a request are wanted here.
     pub levels: Levels,
-    /// `LimitRequestBody`; `u64::MAX` when there is no limit. httpd holds only content that it stores to it, by a
-    /// default of 1 GiB; here it holds for all content, where it is set.
+    /// `LimitRequestBody` for content that is passed on; `u64::MAX` when there is no limit. httpd holds only content that
+    /// it stores to it; here it holds for all content, where it is set.
     pub limit_body_bytes: u64,
+    /// The same for content that is stored in a file before it is sent, which has a limit where none is set.
+    pub limit_stored_bytes: u64,
     /// Whether any access rule is there at all.
     pub is_guarded: bool,
     /// `Header` and `RequestHeader`, if there is any.
@@ -190,6 +192,9 @@ pub struct Matching<'a> {
     /// In the `files` of what defaults and directories say together.
     pub files: &'a [u16],
 }
+
+/// What a stored content may be unless `LimitRequestBody` says otherwise.
+const STORED_MAX: u64 = 1 << 30;
 
 impl Dir {
     /// Merges and compiles one combination.
@@ -228,7 +233,10 @@ impl Dir {
             .chain(of_locations.map(|section| &section.dir));
         let mut config = over.fold(config, |base, section| DirConfig::merge(&base, section));
         config.files = named;
-        let limit_body = config.limit_body_bytes.or(0);
+        let limit = |default| match config.limit_body_bytes.or(default) {
+            0 => u64::MAX,
+            bytes => bytes,
+        };
         Self {
             locations: matching.locations.to_vec(),
             proxies: matching.proxies.to_vec(),
@@ -241,11 +249,8 @@ impl Dir {
                 .collect(),
             handler: handler_of(&config, handlers),
             levels: levels(&LevelMap::merge(&server.log_level, &config.log_level)),
-            limit_body_bytes: if limit_body == 0 {
-                u64::MAX
-            } else {
-                limit_body
-            },
+            limit_body_bytes: limit(0),
+            limit_stored_bytes: limit(STORED_MAX),
             headers: headers.merge(matching, &config.files),
             is_guarded: config.access.compat.is_some() || config.access.require.is_some(),
             config,

@@ -431,6 +431,7 @@ mod tests {
         );
         assert_eq!(site.max_keep_alive_requests, 100);
         assert_eq!(site.base.limit_body_bytes, u64::MAX);
+        assert_eq!(site.base.limit_stored_bytes, 1 << 30);
         assert_eq!(site.read_header.allowed_ms(0), Some(20_000));
         assert_eq!(site.read_header.allowed_ms(500), Some(21_000));
         assert_eq!(site.read_header.allowed_ms(500_000), Some(40_000));

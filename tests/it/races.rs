@@ -173,6 +173,36 @@ fn content_of_which_half_is_gone_is_not_sent_again() {
 }
 
 #[test]
+fn content_that_was_kept_is_sent_again_where_that_is_safe() {
+    let is_first = AtomicUsize::new(0);
+    let pair = Pair::with("", move |request: &Request| match request.target() {
+        "/dies" if is_first.fetch_add(1, Ordering::SeqCst) == 0 => Reply::Close(Vec::new()),
+        _ => ok(request),
+    });
+    let mut client = pair.tine.client();
+    client.get("/first").expect(200);
+    let content = "x".repeat(10_000);
+    let size = content.len();
+    client.send(format!(
+        "PUT /dies HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n{content}"
+    ));
+    let text = client.response().expect(200).text();
+    assert_eq!(text, format!("PUT /dies:{content}"));
+    assert_eq!(pair.wire.requests().len(), 3);
+}
+
+#[test]
+fn kept_content_of_a_post_is_not_sent_again_and_the_log_says_why() {
+    let (origin, tine) = dying(|call| drop(call.content()));
+    let mut client = tine.client();
+    client.get("/first").expect(200);
+    client.send("POST /dies HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
+    client.response().expect(502);
+    assert_eq!(deaths(&origin), 1);
+    tine.wait_log("its method is not idempotent");
+}
+
+#[test]
 fn an_answer_in_the_middle_of_content_counts_more_than_the_close_behind_it() {
     let (_origin, tine) = dying(|call| {
         call.some_bytes();
