@@ -191,8 +191,9 @@ impl Input {
     }
 
     /// Gives the block back when nothing waits in it and nothing is kept.
+    #[inline]
     pub fn rest(&mut self, blocks: &mut Blocks) {
-        if self.is_empty() && self.kept.0 == self.kept.1 {
+        if self.block.is_some() && self.is_empty() && self.kept.0 == self.kept.1 {
             self.clear(blocks);
         }
     }

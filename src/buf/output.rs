@@ -75,7 +75,7 @@ impl Output {
             }
             return;
         };
-        for piece in pieces {
+        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
             if let Some((to, rest)) = std::mem::take(&mut tail).split_at_mut_checked(piece.len()) {
                 to.copy_from_slice(piece);
                 tail = rest;

@@ -43,10 +43,16 @@ impl Core {
             // A tunnel that had given it back.
             (None, _) => tally.count(bytes, duration_us, gear.now_us),
         }
-        for head in [cell.head.take(), cell.asked.take()].into_iter().flatten() {
+        if let Some(head) = cell.head.take() {
             gear.requests.put(head);
         }
-        for head in [cell.reply.take(), cell.early.take()].into_iter().flatten() {
+        if let Some(head) = cell.asked.take() {
+            gear.requests.put(head);
+        }
+        if let Some(head) = cell.reply.take() {
+            gear.responses.put(head);
+        }
+        if let Some(head) = cell.early.take() {
             gear.responses.put(head);
         }
         cell.sending = None;

@@ -57,6 +57,7 @@ pub fn fill_client(client: &mut Client, gear: &mut Gear) -> Result<bool, Failure
 }
 
 /// Reads from the backend likewise.
+#[inline]
 pub fn fill_upstream(
     upstream: &mut Upstream,
     exchange: &mut Exchange,
@@ -99,6 +100,7 @@ pub enum Drawn {
 }
 
 /// Takes the next piece of content from the client's input.
+#[inline]
 pub fn draw(
     exchange: &mut Exchange,
     client: &mut Client,

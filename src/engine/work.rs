@@ -146,27 +146,32 @@ impl Core {
         Step::Again
     }
 
-    /// One step of an exchange.
+    /// The steps of an exchange, as far as it goes without waiting. It ends with its *Finish*.
     pub(super) fn drive(&mut self, key: Key, exchange: Key) -> Step {
-        let Some(cell) = self.exchanges.get_mut(exchange) else {
-            return self.drop_client(key);
-        };
-        let result = match cell.pending.take() {
-            Some(failure) => Err(failure),
-            None => match cell.phase {
-                Phase::Receive => self.receive(key, exchange),
-                Phase::Route => self.decide(key, exchange),
-                Phase::Gather => self.gather(key, exchange),
-                Phase::Prefetch => self.prefetch(key, exchange),
-                Phase::Dial => self.dial(key, exchange),
-                Phase::Await | Phase::Relay => self.relay(key, exchange),
-                Phase::Tunnel => self.tunnel(key, exchange),
-                Phase::Answer => self.answer(key, exchange),
-                Phase::Serve => self.serve(key, exchange),
-                Phase::Finish => Ok(self.finish(key, exchange)),
-            },
-        };
-        result.unwrap_or_else(|failure| self.fail(key, exchange, failure))
+        loop {
+            let Some(cell) = self.exchanges.get_mut(exchange) else {
+                return self.drop_client(key);
+            };
+            let result = match cell.pending.take() {
+                Some(failure) => Err(failure),
+                None => match cell.phase {
+                    Phase::Receive => self.receive(key, exchange),
+                    Phase::Route => self.decide(key, exchange),
+                    Phase::Gather => self.gather(key, exchange),
+                    Phase::Prefetch => self.prefetch(key, exchange),
+                    Phase::Dial => self.dial(key, exchange),
+                    Phase::Await | Phase::Relay => self.relay(key, exchange),
+                    Phase::Tunnel => self.tunnel(key, exchange),
+                    Phase::Answer => self.answer(key, exchange),
+                    Phase::Serve => self.serve(key, exchange),
+                    Phase::Finish => return self.finish(key, exchange),
+                },
+            };
+            let step = result.unwrap_or_else(|failure| self.fail(key, exchange, failure));
+            if step != Step::Again {
+                return step;
+            }
+        }
     }
 
     /// *Receive*: until the head is complete.

@@ -148,8 +148,7 @@ pub(super) fn request(
 /// Writes an interim response head.
 pub(super) fn interim(head: &ResponseHead, out: &mut Outlet<'_>) -> Result<(), CodecError> {
     check_response(head)?;
-    let code = digits(head.status);
-    out.write_pieces(&[b"HTTP/1.1 ", &code, b" ", &head.reason, b"\r\n"]);
+    out.write_pieces(&[&beginning(head.status), &head.reason, b"\r\n"]);
     for run in head.fields.runs(OWN) {
         out.write(run);
     }
@@ -166,12 +165,9 @@ pub(super) fn response(
     out: &mut Outlet<'_>,
 ) -> Result<(), CodecError> {
     check_response(head)?;
-    let code = digits(head.status);
     let line = |id| head.fields.line(id).unwrap_or_default();
     out.write_pieces(&[
-        b"HTTP/1.1 ",
-        &code,
-        b" ",
+        &beginning(head.status),
         &head.reason,
         b"\r\n",
         line(FieldId::Date),
@@ -179,6 +175,10 @@ pub(super) fn response(
     ]);
     for run in head.fields.runs(OWN_AND_LEADING) {
         out.write(run);
+    }
+    if offer.is_none() && persistence.is_none() {
+        finish(announce, None, out);
+        return Ok(());
     }
     if let (Announce::Length(n), mut number) = (announce, itoa::Buffer::new()) {
         out.write_pieces(&[b"Content-Length: ", number.format(n).as_bytes(), b"\r\n"]);
@@ -261,8 +261,12 @@ fn check(fields: &Fields) -> Result<(), CodecError> {
     }
 }
 
-/// The three digits of a status.
-fn digits(status: Status) -> [u8; 3] {
+/// The beginning of a response: our version, and the status.
+fn beginning(status: Status) -> [u8; 13] {
     let code = status.as_u16();
-    [code / 100, code / 10 % 10, code % 10].map(|d| b'0' + u8::try_from(d).unwrap_or_default())
+    let [a, b, c] =
+        [code / 100, code / 10 % 10, code % 10].map(|d| b'0' + u8::try_from(d).unwrap_or_default());
+    [
+        b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1', b' ', a, b, c, b' ',
+    ]
 }
