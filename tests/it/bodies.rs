@@ -837,8 +837,10 @@ fn broken_chunks_are_a_400_and_never_a_whole_request_at_the_backend() {
         .filter(|seen| seen.content.len() >= 60_000)
         .count();
     assert!(whole <= 1, "the broken one never ended");
+    // The origin may write down what was broken off after it.
     tine.get("/").expect(200);
-    assert_eq!(origin.last().line(), "GET / HTTP/1.1");
+    let mut seen = origin.seen().into_iter();
+    assert!(seen.any(|seen| seen.line() == "GET / HTTP/1.1"));
 }
 
 /// How many uploads, and as many downloads, are slow at once.
