@@ -5,9 +5,9 @@ use std::io::IoSlice;
 
 use super::{BLOCK_SIZE, Blocks};
 
-/// A writer should stop when this many bytes wait: enough to keep a fast peer busy, little enough that a slow one
-/// costs less than 64 KiB in all. With a head in front and a part that overshoots, three blocks are held.
-pub const HIGH_WATER: usize = 32 * 1024;
+/// A writer should stop when blocks are filled this far: enough to keep a fast peer busy, little enough that a slow one
+/// costs less than 64 KiB in all. A part of a block's size in front of the mark makes three blocks of it.
+pub const HIGH_WATER: usize = 24 * 1024;
 
 /// At most this many slices are handed to one vectored write; the rest waits for the next.
 pub const SLICES_MAX: usize = 16;
@@ -48,10 +48,13 @@ impl Output {
         self.len == 0
     }
 
-    /// How many bytes more its writer should produce now: 0 means stop until some were written.
+    /// How many bytes more its writer should produce now: 0 means stop until some were written. What was written of the
+    /// first block counts too, because the block is held until its last byte has left.
+    #[inline]
     #[must_use]
-    pub const fn room(&self) -> usize {
-        HIGH_WATER.saturating_sub(self.len)
+    pub fn room(&self) -> usize {
+        let written = self.chain.front().map_or(0, |first| first.start);
+        HIGH_WATER.saturating_sub(written + self.len)
     }
 
     /// Appends bytes. There is no hard limit: one part may overshoot [`HIGH_WATER`], the next waits for room.
@@ -266,6 +269,19 @@ mod tests {
             output.write_pieces(&[b"abc", b"", b"defgh"], &mut blocks);
             assert_eq!(output.len(), filled + 8);
             assert_eq!(&output.to_vec()[filled..], b"abcdefgh");
+        }
+    }
+
+    #[test]
+    fn a_slow_reader_holds_three_blocks_at_most() {
+        let mut blocks = Blocks::new();
+        let mut output = Output::new();
+        for taken in [5000, 1, 16_000, 700, 16_383, 9, 12_345].repeat(20) {
+            while output.room() > 0 {
+                output.write(&vec![0; BLOCK_SIZE], &mut blocks);
+            }
+            assert!(output.chain.len() <= 3, "{} blocks", output.chain.len());
+            output.written(taken, &mut blocks);
         }
     }
 
