@@ -9,7 +9,8 @@
 //! feeds it events of real sockets, the simulation scripted ones.
 //!
 //! A request's way through this room: [`event_loop`] → [`core`] → [`work`] (the phases, step by step) → [`spool`] → [`dial`]
-//! (and `idle`, where connections wait) → [`pump`] → `relay` (→ [`tunnel`]) → `close` → [`books`]; `fail` where something goes wrong, `detour` where an error has a document. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
+//! (and `idle`, where connections wait) → [`pump`] → `relay` (→ [`tunnel`]) → `close` → [`books`]; `fail` where something goes
+//! wrong, `detour` where an error has a document. State: [`client`], [`backend`], [`exchange`]. Tools: [`slab`], [`timers`],
 //! [`pool`], [`tally`], [`gear`].
 
 mod asks;
