@@ -154,7 +154,8 @@ impl Route {
 /// Finds where a request belongs and who decides about it: afterwards `route.handler` is there, or a file's name in
 /// `route.place`.
 ///
-/// Allocates nothing once the loop has met the combination of sections and the route's buffers have grown.
+/// `route` is clear, or says from where the request for an error document goes on. Allocates nothing once the loop has
+/// met the combination of sections and the route's buffers have grown.
 ///
 /// # Errors
 /// The answer, when no handler is needed for one. What is known of the route until then is kept in `route`, so
@@ -169,7 +170,9 @@ pub fn locate(
     route: &mut Route,
 ) -> Result<(), Box<Answer>> {
     let again = route.again.take();
-    route.clear();
+    if again.is_some() {
+        route.clear();
+    }
     let place = Place {
         env,
         me,

@@ -9,6 +9,7 @@ use crate::config::model::{
     Access, AuthMerging, CompatAccess, DirConfig, Net, Order, Require, Satisfy, Who,
 };
 use crate::config::scope::{Args, Complaint, Scope};
+use crate::http::Method;
 use std::net::{IpAddr, Ipv4Addr};
 
 const CORE: &str = "authz_core_module";
@@ -336,40 +337,11 @@ fn rule(args: &Args<'_>, start: usize) -> Result<Require, Complaint> {
     }
 }
 
-/// Methods that httpd knows by name.
-const METHODS: [&str; 26] = [
-    "GET",
-    "HEAD",
-    "POST",
-    "PUT",
-    "DELETE",
-    "CONNECT",
-    "OPTIONS",
-    "TRACE",
-    "PATCH",
-    "PROPFIND",
-    "PROPPATCH",
-    "MKCOL",
-    "COPY",
-    "MOVE",
-    "LOCK",
-    "UNLOCK",
-    "VERSION-CONTROL",
-    "CHECKOUT",
-    "UNCHECKOUT",
-    "CHECKIN",
-    "UPDATE",
-    "LABEL",
-    "REPORT",
-    "MKWORKSPACE",
-    "MKACTIVITY",
-    "MERGE",
-];
-
+/// Method names that httpd knows, as it spells them; the first that is none is the error.
 fn methods(values: Vec<String>) -> Result<Vec<String>, String> {
     match values
         .iter()
-        .find(|value| !METHODS.contains(&value.as_str()))
+        .find(|value| !Method::parse(value.as_bytes()).is_some_and(|method| method.is_registered()))
     {
         Some(bad) => Err(bad.clone()),
         None => Ok(values),
